@@ -1,0 +1,19 @@
+"""Solvers: they know vectors and costs, and nothing of faces."""
+
+from flame_fit.optim.levenberg_marquardt import (
+    LeastSquaresProblem,
+    LevenbergMarquardtSettings,
+    NormalEquations,
+    Solution,
+    Status,
+    minimise,
+)
+
+__all__ = [
+    "LeastSquaresProblem",
+    "LevenbergMarquardtSettings",
+    "NormalEquations",
+    "Solution",
+    "Status",
+    "minimise",
+]
