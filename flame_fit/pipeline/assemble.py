@@ -1,0 +1,299 @@
+"""From tensors to what is written: arrays, pictures and the report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+import flame_fit
+from flame_fit.appearance import linear_to_srgb
+from flame_fit.config import FitConfig
+from flame_fit.export import (
+    Backends,
+    ExportMesh,
+    ExportParams,
+    ExportScene,
+    FitReport,
+    ModelRecord,
+    OverlayImages,
+    Seconds,
+    StageReport,
+    TermReport,
+    TextureMap,
+)
+from flame_fit.flame import FlameParams
+from flame_fit.geometry import (
+    axis_angle_to_matrix,
+    points_on_surface,
+    project,
+    yaw_pitch_roll,
+)
+from flame_fit.image_files import Photo
+from flame_fit.losses import landmark_error
+from flame_fit.observation import FaceEvidence
+from flame_fit.pipeline.geometry_fit import GeometryFit
+from flame_fit.pipeline.head_state import HeadState
+from flame_fit.pipeline.head_view import chart_of
+from flame_fit.pipeline.landmark_terms import MESH_COUNT, inter_ocular_pixels
+from flame_fit.pipeline.look import Look
+from flame_fit.pipeline.result import FitResult
+from flame_fit.pipeline.tools import FitTools
+from flame_fit.render import render_shape
+from flame_fit.scene import SceneParams
+
+# Beyond these a person should look at the result.
+DOUBTFUL_NME = 0.05
+DOUBTFUL_PSNR_MODEL = 15.0
+DOUBTFUL_COVERAGE = 0.15
+PROFILE_DEGREES = 50.0
+
+
+@dataclass(frozen=True)
+class FittedFace:
+    """Everything known about one fitted face.
+
+    Attributes:
+        photo: The photo.
+        photo_sha256: Of its file.
+        face: Index among the fitted faces of the photo.
+        evidence: What the detectors saw.
+        geometry: Shape, pose and camera.
+        look: Light, texture and pictures.
+        observe_seconds: Time for reading and detecting.
+        geometry_seconds: Time for the geometry.
+        total_seconds: Time for all of it.
+    """
+
+    photo: Photo
+    photo_sha256: str
+    face: int
+    evidence: FaceEvidence
+    geometry: GeometryFit
+    look: Look
+    observe_seconds: float
+    geometry_seconds: float
+    total_seconds: float
+
+
+def assemble_result(fitted: FittedFace, *, tools: FitTools, config: FitConfig) -> FitResult:
+    """Return the result of a fitted face.
+
+    Args:
+        fitted: All that was found.
+        tools: Models and backends.
+        config: The configuration, for the record.
+    """
+    state, look = fitted.geometry.state, fitted.look
+    landmarks = _fitted_landmarks(fitted, tools)
+    export = ExportScene(
+        mesh=_mesh(state, tools),
+        texture=_to_srgb8(look.maps.albedo),
+        params=_params(fitted, tools),
+        overlay=_overlay(fitted, landmarks, tools, config),
+        report=_report(fitted, landmarks, tools, config),
+        maps=(
+            TextureMap("confidence", _to_uint8(look.maps.confidence)),
+            TextureMap("mask", _to_uint8(look.maps.mask.float())),
+        ),
+    )
+    scene = SceneParams(
+        flame=state.flame,
+        camera=state.camera,
+        texture_code=look.appearance.texture_code[None],
+        lighting=look.appearance.lighting[None],
+    )
+    return FitResult(scene=scene, export=export)
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().numpy()
+
+
+def _to_uint8(values: Tensor) -> UInt8[np.ndarray, "..."]:
+    return _numpy((values.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8))
+
+
+def _to_srgb8(linear: Tensor) -> UInt8[np.ndarray, "..."]:
+    return _to_uint8(linear_to_srgb(linear.clamp(0.0, 1.0)))
+
+
+def _in_model_space(params: FlameParams) -> FlameParams:
+    """Return the same head without its place before the camera."""
+    return FlameParams(
+        shape=params.shape,
+        expression=params.expression,
+        head_rotation=torch.zeros_like(params.head_rotation),
+        neck=params.neck,
+        jaw=params.jaw,
+        eyes=params.eyes,
+        translation=torch.zeros_like(params.translation),
+    )
+
+
+def _mesh(state: HeadState, tools: FitTools) -> ExportMesh:
+    model, chart = tools.model, chart_of(tools.assets)
+    neutral = FlameParams.zeros(
+        shape=model.shape_count, expression=model.expression_count, device=tools.device
+    )
+    neutral = FlameParams(**{**vars(neutral), "shape": state.flame.shape})
+    return ExportMesh(
+        vertices=_numpy(model.mesh(_in_model_space(state.flame)).vertices[0]),
+        neutral_vertices=_numpy(model.mesh(neutral).vertices[0]),
+        faces=_numpy(tools.assets.faces),
+        uv=_numpy(chart.uv),
+        uv_faces=_numpy(chart.faces),
+    )
+
+
+def _params(fitted: FittedFace, tools: FitTools) -> ExportParams:
+    state, appearance = fitted.geometry.state, fitted.look.appearance
+    flame, camera = state.flame, state.camera
+    return ExportParams(
+        shape=_numpy(flame.shape[0]),
+        expression=_numpy(flame.expression[0]),
+        head_rotation=_numpy(flame.head_rotation[0]),
+        translation=_numpy(flame.translation[0]),
+        neck=_numpy(flame.neck[0]),
+        jaw=_numpy(flame.jaw[0]),
+        eyes=_numpy(flame.eyes[0]),
+        focal=_numpy(camera.focal[0]),
+        principal_point=_numpy(camera.principal_point[0]),
+        image_size=np.array([fitted.photo.width, fitted.photo.height]),
+        lighting=_numpy(appearance.lighting),
+        texture_code=_numpy(appearance.texture_code),
+        projection=camera.projection,
+        model_name=tools.assets.name,
+        model_sha256=tools.assets.sha256,
+    )
+
+
+def _fitted_landmarks(fitted: FittedFace, tools: FitTools) -> Float[Tensor, "L 2"]:
+    """Return where the first landmark set lies on the fitted head, in photo pixels."""
+    state, seen = fitted.geometry.state, fitted.evidence.landmarks[0]
+    mesh = fitted.look.mesh
+    kind = "ibug" if seen.kind == "ibug68" else "mediapipe"
+    points = tools.model.landmark_points(mesh, kind, projection=state.camera.projection)
+    world = points_on_surface(mesh.vertices, mesh.faces, points)
+    return project(state.camera, world).pixels[0, : len(seen.pixels)]
+
+
+def _overlay(
+    fitted: FittedFace, landmarks: Float[Tensor, "L 2"], tools: FitTools, config: FitConfig
+) -> OverlayImages:
+    look, state = fitted.look, fitted.geometry.state
+    clay = render_shape(
+        look.mesh.vertices,
+        tools.surface,
+        state.camera.crop(look.crop),
+        image_size=look.crop.size,
+        rasterizer=tools.rasterizer,
+    )
+    coverage = look.render.coverage[0]
+    # The writer blends by coverage itself, so the render goes there without it.
+    covered = coverage.clamp_min(1e-3)[..., None]
+    dots = None
+    if config.overlay_landmarks:
+        dots = _numpy(look.crop.to_crop(landmarks[None].cpu())[0])
+    return OverlayImages(
+        photo=_to_srgb8(look.photo),
+        render=_to_srgb8(look.render.image[0] / covered),
+        shape=_to_srgb8(clay.image[0] / covered),
+        coverage=_numpy(coverage),
+        landmarks=dots,
+    )
+
+
+def _report(
+    fitted: FittedFace, landmarks: Float[Tensor, "L 2"], tools: FitTools, config: FitConfig
+) -> FitReport:
+    look, seen = fitted.look, fitted.evidence.landmarks[0]
+    target = torch.from_numpy(seen.pixels).to(landmarks)
+    error = landmark_error(
+        landmarks[:MESH_COUNT], target[:MESH_COUNT], scale=inter_ocular_pixels(seen)
+    )
+    coverage = _coverage(look, tools)
+    warnings = _warnings(fitted, error, coverage)
+    return FitReport(
+        status="doubtful" if warnings else "ok",
+        photo=str(fitted.photo.path),
+        photo_sha256=fitted.photo_sha256,
+        face=fitted.face,
+        seconds=Seconds(
+            total=fitted.total_seconds,
+            observe=fitted.observe_seconds,
+            geometry=fitted.geometry_seconds,
+            appearance=look.appearance_seconds,
+            texture=look.texture_seconds,
+        ),
+        landmark_nme=error,
+        psnr_model=look.psnr_model,
+        psnr=look.psnr,
+        coverage=coverage,
+        stages=_stages(fitted),
+        model=ModelRecord(tools.assets.name, tools.assets.sha256, tools.assets.licence),
+        texture_model=config.texture_model,
+        device=str(tools.device),
+        backends=Backends(
+            detector=fitted.evidence.detector,
+            segmentation="mediapipe selfie segmentation and skin colour",
+            rasterizer=tools.rasterizer_name,
+        ),
+        seed=config.seed,
+        version=flame_fit.__version__,
+        warnings=warnings,
+        config=config,
+    )
+
+
+def _coverage(look: Look, tools: FitTools) -> float:
+    """Return the share of the face's texels that the photo shows."""
+    layout, assets = tools.layout, tools.assets
+    if assets.regions is None:
+        return math.nan
+    face = assets.regions.mask("face")[assets.faces].all(dim=-1)
+    inside = face[layout.texels.surface.face_index]
+    confidence = look.maps.confidence.reshape(-1)[layout.texels.texel]
+    return float(confidence[inside].mean())
+
+
+def _warnings(fitted: FittedFace, error: float, coverage: float) -> tuple[str, ...]:
+    look = fitted.look
+    turned = axis_angle_to_matrix(fitted.geometry.state.flame.head_rotation[0])
+    yaw = math.degrees(float(yaw_pitch_roll(turned).yaw))
+    checks = (
+        (error > DOUBTFUL_NME, f"landmarks are off by {error:.3f} of the inter-ocular distance"),
+        (
+            not look.psnr_model > DOUBTFUL_PSNR_MODEL,
+            f"light and skin explain the photo only to {look.psnr_model:.1f} dB",
+        ),
+        (coverage < DOUBTFUL_COVERAGE, f"the photo shows only {coverage:.0%} of the face"),
+        (abs(yaw) > PROFILE_DEGREES, f"the head is turned by {abs(yaw):.0f} degrees"),
+    )
+    return tuple(text for wrong, text in checks if wrong)
+
+
+def _stages(fitted: FittedFace) -> tuple[StageReport, ...]:
+    stages = [
+        StageReport(
+            report.name,
+            report.status,
+            report.steps,
+            tuple(TermReport(t.name, t.unweighted, t.weighted) for t in report.terms),
+        )
+        for report in fitted.geometry.reports
+    ]
+    appearance = fitted.look.appearance
+    solution = appearance.solution
+    photometric = TermReport(
+        "photometric", appearance.photometric, solution.cost - appearance.prior
+    )
+    prior = TermReport("prior_light_and_texture", appearance.prior, appearance.prior)
+    stages.append(
+        StageReport("appearance", solution.status.value, solution.steps, (photometric, prior))
+    )
+    return tuple(stages)

@@ -1,0 +1,282 @@
+"""From a fitted geometry to light, texture codes, texture and pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flame_fit.appearance import linear_to_srgb
+from flame_fit.appearance.texture_space import decode, sample_basis
+from flame_fit.config import FitConfig
+from flame_fit.flame import FlameMesh
+from flame_fit.geometry import Camera, Crop, points_on_surface, project
+from flame_fit.image_files import Photo
+from flame_fit.losses import peak_signal_to_noise
+from flame_fit.losses.photometric import smooth_saturation_weight
+from flame_fit.observation import FaceEvidence
+from flame_fit.pipeline.appearance import Appearance, SkinPixels, fit_appearance
+from flame_fit.pipeline.head_crop import (
+    HeadSquare,
+    crop_of_square,
+    cropped,
+    cropped_linear,
+    head_square,
+    inside_photo,
+)
+from flame_fit.pipeline.head_state import HeadState
+from flame_fit.pipeline.head_view import HeadView, region_of_pixels, view_head
+from flame_fit.pipeline.landmark_terms import MESH_COUNT
+from flame_fit.pipeline.plan import FitPlan
+from flame_fit.pipeline.tools import FitTools
+from flame_fit.priors.skin import skin_weight
+from flame_fit.render import Prediction, render
+from flame_fit.texture import PhotoView, TextureMaps, texture_from_photo
+
+# Side of the crop on which results are measured and shown.
+PICTURE_SIZE = 512
+# Skin weight from which a pixel counts as skin in the measures.
+SKIN_THRESHOLD = 0.5
+# The texture is baked from at most this many photo pixels per texel side.
+BAKE_OVERSAMPLING = 2.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """Appearance of one face and what it was made from.
+
+    Attributes:
+        mesh: The posed head in world space.
+        square: Square of the photo around the head.
+        crop: The crop of the square that was measured and is shown.
+        photo: Linear pixels of the crop.
+        weight: How much each pixel of the crop is bare skin of the head, 0..1.
+        appearance: Light and texture codes.
+        prior_albedo: Linear albedo of the codes over the whole chart.
+        maps: The texture.
+        model_render: Render with the codes alone.
+        render: Render with the texture.
+        psnr_model: Of `model_render` on the skin, dB.
+        psnr: Of `render` on the skin, dB.
+        appearance_seconds: Time for weights, light and codes.
+        texture_seconds: Time for the texture and its measures.
+    """
+
+    mesh: FlameMesh
+    square: HeadSquare
+    crop: Crop
+    photo: Float[Tensor, "H W 3"]
+    weight: Float[Tensor, "H W"]
+    appearance: Appearance
+    prior_albedo: Float[Tensor, "P P 3"]
+    maps: TextureMaps
+    model_render: Prediction
+    render: Prediction
+    psnr_model: float
+    psnr: float
+    appearance_seconds: float
+    texture_seconds: float
+
+
+def fit_look(
+    photo: Photo,
+    evidence: FaceEvidence,
+    state: HeadState,
+    *,
+    tools: FitTools,
+    config: FitConfig,
+    plan: FitPlan,
+    on_stage: Callable[[str], None],
+) -> Look:
+    """Fit light and texture codes of a head, bake its texture and measure both.
+
+    Args:
+        photo: The whole photo.
+        evidence: What the detectors saw of the face.
+        state: The fitted geometry.
+        tools: Models and backends.
+        config: Sizes.
+        plan: Noise and priors.
+        on_stage: Called with the name of each stage as it begins.
+    """
+    started = time.perf_counter()
+    on_stage("appearance")
+    mesh = tools.model.mesh(state.flame)
+    square = head_square(mesh, state.camera)
+    crop = crop_of_square(square, PICTURE_SIZE)
+    camera = state.camera.crop(crop)
+    view = view_head(mesh, tools.assets, camera, crop.size, rasterizer=tools.rasterizer)
+    pixels = cropped_linear(photo, crop).to(tools.device)
+    person = _person(photo, evidence, crop)
+    weight = _skin(photo, crop, person, _MeshInCrop(mesh, view, camera), tools)
+    rows = _sampled_rows(view, weight, config.solver.image_size**2 // 8, config.seed)
+    appearance = fit_appearance(
+        _skin_pixels(view, rows, pixels, weight, tools), settings=plan.appearance
+    )
+    codes = appearance.texture_code[None]
+    albedo = decode(tools.texture_space, codes, component_count=tools.texture_count)[0]
+    albedo = albedo.clamp(0.0, 1.0)
+    appeared = time.perf_counter()
+    on_stage("texture")
+    masks = _Masks(weight, torch.from_numpy(person).to(tools.device))
+    maps = _bake(photo, square, masks, _Scene(mesh, state, appearance, albedo), tools)
+    model_render = _render(mesh, albedo, appearance, camera, crop, tools)
+    final = _render(mesh, maps.albedo, appearance, camera, crop, tools)
+    skin = weight * (weight > SKIN_THRESHOLD) * (final.coverage[0] > 1.0 - 1e-3)
+    return Look(
+        mesh=mesh,
+        square=square,
+        crop=crop,
+        photo=pixels,
+        weight=weight,
+        appearance=appearance,
+        prior_albedo=albedo,
+        maps=maps,
+        model_render=model_render,
+        render=final,
+        psnr_model=_psnr(model_render, pixels, skin),
+        psnr=_psnr(final, pixels, skin),
+        appearance_seconds=appeared - started,
+        texture_seconds=time.perf_counter() - appeared,
+    )
+
+
+@dataclass(frozen=True)
+class _MeshInCrop:
+    """A posed head and what a crop shows of it."""
+
+    mesh: FlameMesh
+    view: HeadView
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """Weights of the crop's pixels: bare skin, and the person at all."""
+
+    skin: Float[Tensor, "H W"]
+    person: Float[Tensor, "H W"]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Everything that a texture is baked with."""
+
+    mesh: FlameMesh
+    state: HeadState
+    appearance: Appearance
+    albedo: Float[Tensor, "P P 3"]
+
+
+def _person(photo: Photo, evidence: FaceEvidence, crop: Crop) -> Float[np.ndarray, "H W"]:
+    """Return the person mask on the crop, zero outside the photo."""
+    inside = inside_photo(photo, crop)
+    return inside if evidence.person is None else inside * evidence.person.on_crop(crop)
+
+
+def _skin(
+    photo: Photo,
+    crop: Crop,
+    person: Float[np.ndarray, "H W"],
+    head: _MeshInCrop,
+    tools: FitTools,
+) -> Float[Tensor, "H W"]:
+    """Return the skin weight of the crop: the rendered skin where the photo looks like it."""
+    inside = region_of_pixels(head.view, tools.assets, "skin")
+    coverage = head.view.covered.scatter(inside[:, None])[0, ..., 0].cpu().numpy()
+    points = tools.model.landmark_points(head.mesh, "mediapipe")
+    world = points_on_surface(head.mesh.vertices, head.mesh.faces, points)
+    pixels = project(head.camera, world).pixels[0, :MESH_COUNT].cpu().numpy()
+    weight = skin_weight(cropped(photo, crop), pixels, person=person, coverage=coverage)
+    return torch.from_numpy(weight.astype(np.float32)).to(tools.device)
+
+
+def _sampled_rows(view: HeadView, weight: Float[Tensor, "H W"], count: int, seed: int) -> Tensor:
+    """Return covered pixels with skin weight, at most `count` of them, spread evenly."""
+    of_pixel = weight.reshape(-1)[view.covered.pixel_index]
+    rows = (of_pixel > SKIN_THRESHOLD).nonzero()[:, 0]
+    if len(rows) <= count:
+        return rows
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(rows), generator=generator)[:count].sort().values
+    return rows[chosen.to(rows.device)]
+
+
+def _skin_pixels(
+    view: HeadView,
+    rows: Tensor,
+    pixels: Float[Tensor, "H W 3"],
+    weight: Float[Tensor, "H W"],
+    tools: FitTools,
+) -> SkinPixels:
+    index = view.covered.pixel_index[rows]
+    colour = pixels.reshape(-1, 3)[index]
+    sampled = sample_basis(tools.texture_space, view.uv[rows])
+    sampled = dataclasses.replace(sampled, basis=sampled.basis[..., : tools.texture_count])
+    return SkinPixels(
+        colour=colour,
+        normals=view.normals[rows],
+        texture=sampled,
+        weight=weight.reshape(-1)[index] * smooth_saturation_weight(colour),
+    )
+
+
+def _bake(
+    photo: Photo, square: HeadSquare, masks: _Masks, scene: _Scene, tools: FitTools
+) -> TextureMaps:
+    """Bake from the photo's own pixels around the head, thinned where they exceed the texture."""
+    finest = round(BAKE_OVERSAMPLING * tools.layout.texels.size)
+    crop = crop_of_square(square, max(PICTURE_SIZE, min(round(square.side), finest)))
+    size = crop.size[::-1]
+    fine = [
+        torch.from_numpy(cv2.resize(mask.cpu().numpy(), size)).to(tools.device)
+        for mask in (masks.skin, masks.person)
+    ]
+    view = PhotoView(
+        linear=cropped_linear(photo, crop).to(tools.device),
+        weight=fine[0],
+        camera=scene.state.camera.crop(crop),
+        person_weight=fine[1],
+    )
+    return texture_from_photo(
+        view,
+        scene.mesh.vertices[0],
+        tools.assets,
+        scene.appearance.lighting,
+        scene.albedo,
+        layout=tools.layout,
+        rasterizer=tools.rasterizer,
+    )
+
+
+def _render(
+    mesh: FlameMesh,
+    albedo: Float[Tensor, "U U 3"],
+    appearance: Appearance,
+    camera: Camera,
+    crop: Crop,
+    tools: FitTools,
+) -> Prediction:
+    return render(
+        mesh.vertices,
+        tools.surface,
+        camera,
+        albedo[None],
+        appearance.lighting[None],
+        image_size=crop.size,
+        rasterizer=tools.rasterizer,
+    )
+
+
+def _psnr(
+    prediction: Prediction, photo: Float[Tensor, "H W 3"], skin: Float[Tensor, "H W"]
+) -> float:
+    rendered = linear_to_srgb(prediction.image[0].clamp(0.0, 1.0))
+    return peak_signal_to_noise(rendered, linear_to_srgb(photo), skin)

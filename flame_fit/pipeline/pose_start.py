@@ -1,0 +1,80 @@
+"""A closed-form start: the pose of a rigid head from its landmarks."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flame_fit.flame import FlameModel, FlameParams
+from flame_fit.geometry import Camera, matrix_to_axis_angle
+from flame_fit.pipeline.head_state import HeadState
+
+
+def scaled_orthographic_pose(
+    points: Float[Tensor, "n 3"], pixels: Float[Tensor, "n 2"], weight: Float[Tensor, " n"]
+) -> Float[Tensor, "2 4"]:
+    """Return `M` with `pixels = M [point; 1]` whose rows are two scaled rows of a rotation.
+
+    A weighted linear least-squares fit of an affine camera, of which the nearest scaled rotation
+    is taken (POS: Dementhon and Davis 1995).
+
+    Args:
+        points: Points of the head, metres, y up.
+        pixels: Where they were seen, with y DOWN as everywhere in images.
+        weight: Confidence of each.
+    """
+    root = weight.sqrt()[:, None]
+    ones = torch.ones_like(points[:, :1])
+    affine = torch.linalg.lstsq(root * torch.cat([points, ones], 1), root * pixels).solution.T
+    rows = affine[:, :3].clone()
+    rows[1] = -rows[1]
+    u, singular, vt = torch.linalg.svd(rows, full_matrices=False)
+    scale = singular.mean()
+    rotation_rows = u @ vt
+    centre_point = (weight[:, None] * points).sum(0) / weight.sum()
+    centre_pixel = (weight[:, None] * pixels).sum(0) / weight.sum()
+    linear = scale * rotation_rows
+    linear[1] = -linear[1]
+    return torch.cat([linear, (centre_pixel - linear @ centre_point)[:, None]], dim=1)
+
+
+def start_pose(
+    model: FlameModel,
+    params: FlameParams,
+    camera: Camera,
+    *,
+    points: Float[Tensor, "n 3"],
+    pixels: Float[Tensor, "n 2"],
+    weight: Float[Tensor, " n"],
+) -> HeadState:
+    """Return the head turned and placed so that `points` project near `pixels`.
+
+    Args:
+        model: The head model.
+        params: Parameters of the unposed head (rotation and translation are replaced).
+        camera: Camera of the photo.
+        points: Points on the unposed head, in model space.
+        pixels: Where they were seen in the photo.
+        weight: Confidence of each.
+    """
+    matrix = scaled_orthographic_pose(points, pixels, weight)
+    scale = torch.linalg.vector_norm(matrix[0, :3])
+    first = matrix[0, :3] / scale
+    second = -matrix[1, :3] / torch.linalg.vector_norm(matrix[1, :3])
+    rotation = torch.stack([first, second, torch.linalg.cross(first, second)])
+    root = model.mesh(params).joints[0, 0]
+    seen_root = matrix[:, :3] @ root + matrix[:, 3]
+    from_centre = (seen_root - camera.principal_point[0]) / scale
+    depth = camera.focal[0, 0] / scale
+    placed = torch.stack([from_centre[0], -from_centre[1], -depth])
+    flame = FlameParams(
+        shape=params.shape,
+        expression=params.expression,
+        head_rotation=matrix_to_axis_angle(rotation)[None],
+        neck=params.neck,
+        jaw=params.jaw,
+        eyes=params.eyes,
+        translation=(placed - root)[None],
+    )
+    return HeadState(flame, camera)

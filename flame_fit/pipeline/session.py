@@ -1,0 +1,201 @@
+"""A session loads the models once and fits photo after photo."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from flame_fit.appearance import load_texture_space
+from flame_fit.config import FitConfig, resolve_device
+from flame_fit.errors import InputError
+from flame_fit.flame import FlameAssets, FlameModel, FlameParams, load_assets
+from flame_fit.geometry import Camera, SurfacePoints, points_on_surface
+from flame_fit.geometry.cameras import centred_camera
+from flame_fit.image_files import Photo, load_image
+from flame_fit.observation import FaceEvidence
+from flame_fit.pipeline.assemble import FittedFace, assemble_result
+from flame_fit.pipeline.geometry_fit import GeometryFit, fit_geometry
+from flame_fit.pipeline.head_view import chart_of
+from flame_fit.pipeline.landmark_terms import landmark_terms
+from flame_fit.pipeline.look import Look, fit_look
+from flame_fit.pipeline.observe import observe_faces
+from flame_fit.pipeline.plan import FitPlan, plan_for
+from flame_fit.pipeline.pose_start import start_pose
+from flame_fit.pipeline.result import FitResult
+from flame_fit.pipeline.tools import FitTools
+from flame_fit.render import make_rasterizer, make_surface
+from flame_fit.texture import texture_layout
+
+# Without any hint: a portrait lens, as a multiple of the longer side of the photo.
+DEFAULT_FOCAL_RATIO = 1.5
+
+Progress = Callable[[str], None]
+
+
+def _first(points: SurfacePoints) -> SurfacePoints:
+    """Return the points of the first head where they differ from head to head."""
+    if points.face_index.ndim == 1:
+        return points
+    return SurfacePoints(points.face_index[0], points.barycentrics[0])
+
+
+def _silent(stage: str) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Wall-clock seconds since some moment."""
+
+    start: float
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.start
+
+
+class FitSession:
+    """Fits photos with one configuration; the models are loaded once."""
+
+    def __init__(self, config: FitConfig | None = None) -> None:
+        """Load the head model, the texture space and the rasteriser.
+
+        Raises:
+            UsageError: If the device is unknown or not there.
+            AssetError: If a model file is missing or damaged.
+        """
+        config = config or FitConfig()
+        device = resolve_device(config.device)
+        assets = load_assets(config.model)
+        limits = config.solver
+        model = FlameModel(
+            assets,
+            shape_count=min(limits.shape_components, assets.shape_basis.shape[-1]),
+            expression_count=min(limits.expression_components, assets.expression_basis.shape[-1]),
+            device=device,
+        )
+        space = load_texture_space(config.texture_model)
+        count = min(limits.texture_components, space.basis.shape[-1])
+        self.config = config
+        self.tools = FitTools(
+            model=model,
+            texture_space=space.to(device=device),
+            texture_count=count,
+            surface=make_surface(model.assets.faces, chart_of(model.assets)),
+            layout=texture_layout(model.assets, config.texture_size),
+            rasterizer=make_rasterizer("warp", device),
+            rasterizer_name="warp",
+            device=device,
+        )
+
+    @property
+    def assets(self) -> FlameAssets:
+        """The head model's data."""
+        return self.tools.model.assets
+
+    def fit(self, path: str | Path, *, on_stage: Progress = _silent) -> list[FitResult]:
+        """Fit the faces of one photo.
+
+        Args:
+            path: An image file.
+            on_stage: Called with the name of each stage as it begins.
+
+        Raises:
+            InputError: If the file is no readable image.
+            NoFaceError: If no face is found.
+        """
+        started = _Clock(time.perf_counter())
+        on_stage("observe")
+        photo = load_image(path)
+        faces = observe_faces(photo, self.config)
+        observed = started.seconds()
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return [
+            self._fit_face(photo, digest, face, index, observed / len(faces), on_stage)
+            for index, face in enumerate(faces)
+        ]
+
+    def _fit_face(
+        self,
+        photo: Photo,
+        digest: str,
+        evidence: FaceEvidence,
+        index: int,
+        observed: float,
+        on_stage: Progress,
+    ) -> FitResult:
+        camera, known = self._camera(photo)
+        plan = plan_for(self.config, focal_known=known)
+        clock = _Clock(time.perf_counter())
+        on_stage("geometry")
+        geometry = self._geometry(camera, evidence, plan)
+        geometry_seconds = clock.seconds()
+        look: Look = fit_look(
+            photo,
+            evidence,
+            geometry.state,
+            tools=self.tools,
+            config=self.config,
+            plan=plan,
+            on_stage=on_stage,
+        )
+        fitted = FittedFace(
+            photo=photo,
+            photo_sha256=digest,
+            face=index,
+            evidence=evidence,
+            geometry=geometry,
+            look=look,
+            observe_seconds=observed,
+            geometry_seconds=geometry_seconds,
+            total_seconds=observed + clock.seconds(),
+        )
+        return assemble_result(fitted, tools=self.tools, config=self.config)
+
+    def _camera(self, photo: Photo) -> tuple[Camera, bool]:
+        """Return the first guess of the camera and whether its focal length is known."""
+        focal = self.config.focal or photo.focal_pixels
+        guess = focal or DEFAULT_FOCAL_RATIO * max(photo.width, photo.height)
+        pixels = torch.tensor([guess], dtype=torch.float32, device=self.tools.device)
+        return centred_camera(pixels, (photo.height, photo.width)), focal is not None
+
+    def _geometry(self, camera: Camera, evidence: FaceEvidence, plan: FitPlan) -> GeometryFit:
+        model = self.tools.model
+        rest = FlameParams.zeros(
+            shape=model.shape_count,
+            expression=model.expression_count,
+            device=self.tools.device,
+        )
+        mesh = model.mesh(rest)
+        seen = evidence.landmarks[0]
+        kind = "ibug" if seen.kind == "ibug68" else "mediapipe"
+        points = points_on_surface(
+            mesh.vertices, mesh.faces, _first(model.landmark_points(mesh, kind))
+        )[0, : len(seen.pixels)]
+        if len(points) != len(seen.pixels):
+            raise InputError(
+                f"{len(seen.pixels)} landmarks were seen, the model has {len(points)}; "
+                "use a model with an embedding of this kind"
+            )
+        to_device = {"device": self.tools.device, "dtype": torch.float32}
+        start = start_pose(
+            model,
+            rest,
+            camera,
+            points=points,
+            pixels=torch.from_numpy(seen.pixels).to(**to_device),
+            weight=torch.from_numpy(seen.confidence).to(**to_device) + 1e-3,
+        )
+        return fit_geometry(
+            model,
+            start,
+            make_terms=lambda state: landmark_terms(
+                model, state, evidence, settings=plan.landmarks
+            ),
+            stages=plan.stages,
+            priors=plan.pose_priors,
+        )

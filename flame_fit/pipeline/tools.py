@@ -1,0 +1,42 @@
+"""What every photo of a session shares: models on their device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from flame_fit.appearance import TextureSpace
+from flame_fit.flame import FlameAssets, FlameModel
+from flame_fit.render import Rasterizer, Surface
+from flame_fit.texture import TextureLayout
+
+
+@dataclass(frozen=True)
+class FitTools:
+    """Models and backends, loaded once.
+
+    Attributes:
+        model: The head model with the components in use.
+        texture_space: The texture space, all components.
+        texture_count: How many of them are estimated.
+        surface: The mesh's triangles and chart prepared for rendering.
+        layout: The chart prepared for the size of the written texture.
+        rasterizer: Says which triangle covers which pixel.
+        rasterizer_name: Its name for the report.
+        device: Where tensors live.
+    """
+
+    model: FlameModel
+    texture_space: TextureSpace
+    texture_count: int
+    surface: Surface
+    layout: TextureLayout
+    rasterizer: Rasterizer
+    rasterizer_name: str
+    device: torch.device
+
+    @property
+    def assets(self) -> FlameAssets:
+        """Data of the head model."""
+        return self.model.assets
