@@ -12,20 +12,17 @@ import torch
 
 from flame_fit.appearance import load_texture_space
 from flame_fit.config import FitConfig, resolve_device
-from flame_fit.errors import InputError
-from flame_fit.flame import FlameAssets, FlameModel, FlameParams, load_assets
-from flame_fit.geometry import Camera, SurfacePoints, points_on_surface
+from flame_fit.flame import FlameAssets, FlameModel, load_assets
+from flame_fit.geometry import Camera
 from flame_fit.geometry.cameras import centred_camera
 from flame_fit.image_files import Photo, load_image
 from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.assemble import FittedFace, assemble_result
-from flame_fit.pipeline.geometry_fit import GeometryFit, fit_geometry
+from flame_fit.pipeline.fit_head import fit_head
 from flame_fit.pipeline.head_view import chart_of
-from flame_fit.pipeline.landmark_terms import landmark_terms
 from flame_fit.pipeline.look import Look, fit_look
 from flame_fit.pipeline.observe import observe_faces
-from flame_fit.pipeline.plan import FitPlan, plan_for
-from flame_fit.pipeline.pose_start import start_pose
+from flame_fit.pipeline.plan import plan_for
 from flame_fit.pipeline.result import FitResult
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.render import make_rasterizer, make_surface
@@ -35,13 +32,6 @@ from flame_fit.texture import texture_layout
 DEFAULT_FOCAL_RATIO = 1.5
 
 Progress = Callable[[str], None]
-
-
-def _first(points: SurfacePoints) -> SurfacePoints:
-    """Return the points of the first head where they differ from head to head."""
-    if points.face_index.ndim == 1:
-        return points
-    return SurfacePoints(points.face_index[0], points.barycentrics[0])
 
 
 def _silent(stage: str) -> None:
@@ -132,7 +122,7 @@ class FitSession:
         plan = plan_for(self.config, focal_known=known)
         clock = _Clock(time.perf_counter())
         on_stage("geometry")
-        geometry = self._geometry(camera, evidence, plan)
+        geometry = fit_head(self.tools.model, camera, evidence, plan=plan)
         geometry_seconds = clock.seconds()
         look: Look = fit_look(
             photo,
@@ -162,40 +152,3 @@ class FitSession:
         guess = focal or DEFAULT_FOCAL_RATIO * max(photo.width, photo.height)
         pixels = torch.tensor([guess], dtype=torch.float32, device=self.tools.device)
         return centred_camera(pixels, (photo.height, photo.width)), focal is not None
-
-    def _geometry(self, camera: Camera, evidence: FaceEvidence, plan: FitPlan) -> GeometryFit:
-        model = self.tools.model
-        rest = FlameParams.zeros(
-            shape=model.shape_count,
-            expression=model.expression_count,
-            device=self.tools.device,
-        )
-        mesh = model.mesh(rest)
-        seen = evidence.landmarks[0]
-        kind = "ibug" if seen.kind == "ibug68" else "mediapipe"
-        points = points_on_surface(
-            mesh.vertices, mesh.faces, _first(model.landmark_points(mesh, kind))
-        )[0, : len(seen.pixels)]
-        if len(points) != len(seen.pixels):
-            raise InputError(
-                f"{len(seen.pixels)} landmarks were seen, the model has {len(points)}; "
-                "use a model with an embedding of this kind"
-            )
-        to_device = {"device": self.tools.device, "dtype": torch.float32}
-        start = start_pose(
-            model,
-            rest,
-            camera,
-            points=points,
-            pixels=torch.from_numpy(seen.pixels).to(**to_device),
-            weight=torch.from_numpy(seen.confidence).to(**to_device) + 1e-3,
-        )
-        return fit_geometry(
-            model,
-            start,
-            make_terms=lambda state: landmark_terms(
-                model, state, evidence, settings=plan.landmarks
-            ),
-            stages=plan.stages,
-            priors=plan.pose_priors,
-        )
