@@ -6,9 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def geman_mcclure_cost(
-    squared: Float[Tensor, "*n"], *, scale: float = 3.0
-) -> Float[Tensor, "*n"]:
+def geman_mcclure_cost(squared: Float[Tensor, "*n"], *, scale: float = 3.0) -> Float[Tensor, "*n"]:
     """Return `c^2 s / (c^2 + s)`, which is `s` for small and at most `c^2` for large residuals.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ class NormalEquations:
     matrix: Float[Tensor, "n n"]
 
 
+@runtime_checkable
 class LeastSquaresProblem(Protocol):
     """What the solver asks of a problem; both answers must be of the same cost."""
 

@@ -25,6 +25,8 @@ from flame_fit.optim import (
 )
 
 LIGHT_COUNT = 27
+# Light from everywhere below this is darkness; its logarithm is cut off here.
+DARKEST_LIGHT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -53,20 +55,21 @@ class AppearanceSettings:
         effective_pixels: How many independent pixels a face is worth: neighbouring pixels err
             together, so that counting each one would drown every prior.
         robust_scale: Residual in standard deviations at which a pixel counts half.
-        exposure_sigma: Standard deviation of the mean light about one.
-        tint_sigma: Standard deviation of one channel of the mean light about grey.
-        direction_sigma: Standard deviation of the first-order light, the second has half of it.
-        direction_tint_sigma: Standard deviation of the tint of the directional light.
+        exposure_sigma: Standard deviation of the logarithm of the light from everywhere.
+        tint_sigma: Standard deviation of the logarithm of one of its channels about grey.
+        direction_sigma: Standard deviation of the first-order light relative to the light from
+            everywhere; the second order has half of it.
+        direction_tint_sigma: The same for the tint of the directional light.
         solver: When to stop.
     """
 
-    pixel_sigma: float = 0.03
-    effective_pixels: float = 1500.0
+    pixel_sigma: float = 0.05
+    effective_pixels: float = 300.0
     robust_scale: float = 3.0
-    exposure_sigma: float = 0.35
-    tint_sigma: float = 0.06
-    direction_sigma: float = 0.5
-    direction_tint_sigma: float = 0.06
+    exposure_sigma: float = 0.25
+    tint_sigma: float = 0.15
+    direction_sigma: float = 0.3
+    direction_tint_sigma: float = 0.05
     solver: LevenbergMarquardtSettings = LevenbergMarquardtSettings(
         max_steps=15, cost_tolerance=1e-3
     )
@@ -91,27 +94,46 @@ class Appearance:
     prior: float
 
 
+def relative_light(light: Float[Tensor, "9 3"]) -> Float[Tensor, "9 3"]:
+    """Return light as its logarithm from everywhere and its directions relative to that.
+
+    In these numbers a dark photo and a bright one of the same scene differ by a constant, so that
+    one prior serves both.
+    """
+    everywhere = light[:1].clamp_min(DARKEST_LIGHT)
+    return torch.cat([everywhere.log(), light[1:] / everywhere])
+
+
+def relative_light_jacobian(light: Float[Tensor, "9 3"]) -> Float[Tensor, "27 27"]:
+    """Return the derivative of `relative_light`, both sides flattened row by row."""
+    everywhere = light[0].clamp_min(DARKEST_LIGHT)
+    inside = (light[0] > DARKEST_LIGHT).to(light)
+    jacobian = torch.diag((1.0 / everywhere).repeat(9))
+    by_everywhere = -light[1:] / everywhere**2 * inside
+    for channel in range(3):
+        jacobian[channel, channel] *= inside[channel]
+        jacobian[3 + channel :: 3, channel] = by_everywhere[:, channel]
+    return jacobian
+
+
 def light_prior(settings: AppearanceSettings, *, like: Tensor) -> GaussianPrior:
-    """Return the prior of the 27 light coefficients: grey, mostly from everywhere.
+    """Return the prior of the relative light: as bright as white light, grey, from everywhere.
 
     The three channels of a coefficient share a grey part and differ by a small tint, so that
     the colour of skin is not explained by the light.
     """
-    grey_variance = torch.tensor(
-        [settings.exposure_sigma**2]
-        + [settings.direction_sigma**2] * 3
-        + [(0.5 * settings.direction_sigma) ** 2] * 5
-    )
-    tint_variance = torch.tensor([settings.tint_sigma**2] + [settings.direction_tint_sigma**2] * 8)
+    grey = [settings.exposure_sigma] + [settings.direction_sigma] * 3
+    grey += [0.5 * settings.direction_sigma] * 5
+    tint = [settings.tint_sigma] + [settings.direction_tint_sigma] * 8
+    grey_variance, tint_variance = torch.tensor(grey) ** 2, torch.tensor(tint) ** 2
     covariance = torch.zeros(9, 3, 9, 3)
     index = torch.arange(9)
     covariance[index, :, index, :] = grey_variance[:, None, None] + tint_variance[
         :, None, None
     ] * torch.eye(3)
-    mean = torch.zeros(9, 3)
-    mean[0] = 1.0
     return GaussianPrior.from_covariance(
-        mean.reshape(-1).to(like), covariance.reshape(LIGHT_COUNT, LIGHT_COUNT).to(like)
+        torch.zeros(LIGHT_COUNT).to(like),
+        covariance.reshape(LIGHT_COUNT, LIGHT_COUNT).to(like),
     )
 
 
@@ -132,7 +154,8 @@ class AppearanceProblem:
         return (texture.mean + texture.basis @ value[LIGHT_COUNT:]).clamp(0.005, 1.0)
 
     def _prior_residual(self, value: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        light = prior_residual(value[:LIGHT_COUNT], self._light_prior)
+        relative = relative_light(value[:LIGHT_COUNT].reshape(9, 3)).reshape(-1)
+        light = prior_residual(relative, self._light_prior)
         return torch.cat([light, value[LIGHT_COUNT:]])
 
     def squared_residual(self, value: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
@@ -178,7 +201,7 @@ class AppearanceProblem:
         weighted = (residual * root).reshape(-1)
         matrix = jacobian.T @ jacobian
         gradient = jacobian.T @ weighted
-        whitening = self._light_prior.whitening
+        whitening = self._light_prior.whitening @ relative_light_jacobian(lighting)
         prior = self._prior_residual(value)
         matrix[:LIGHT_COUNT, :LIGHT_COUNT] += whitening.T @ whitening
         gradient[:LIGHT_COUNT] += whitening.T @ prior[:LIGHT_COUNT]

@@ -187,8 +187,7 @@ def _overlay(
 ) -> OverlayImages:
     look, state = fitted.look, fitted.geometry.state
     clay = render_shape(
-        look.mesh.vertices,
-        tools.surface,
+        look.mesh,
         state.camera.crop(look.crop),
         image_size=look.crop.size,
         rasterizer=tools.rasterizer,

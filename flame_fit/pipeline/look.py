@@ -32,18 +32,22 @@ from flame_fit.pipeline.head_crop import (
     inside_photo,
 )
 from flame_fit.pipeline.head_state import HeadState
-from flame_fit.pipeline.head_view import HeadView, region_of_pixels, view_head
+from flame_fit.pipeline.head_view import HeadView, chart_of, region_of_pixels, view_head
 from flame_fit.pipeline.landmark_terms import MESH_COUNT
 from flame_fit.pipeline.plan import FitPlan
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.priors.skin import skin_weight
-from flame_fit.render import Prediction, render
+from flame_fit.render import Prediction, RenderOptions, render, sample_texture_at
 from flame_fit.texture import PhotoView, TextureMaps, texture_from_photo
 
 # Side of the crop on which results are measured and shown.
 PICTURE_SIZE = 512
 # Skin weight from which a pixel counts as skin in the measures.
 SKIN_THRESHOLD = 0.5
+# Pixels at the rim of the skin that are part skin and part something else.
+MASK_RIM = 2
+# The face crop of the solver's size is sampled at one pixel in so many.
+PIXELS_PER_SAMPLE = 8
 # The texture is baked from at most this many photo pixels per texel side.
 BAKE_OVERSAMPLING = 2.0
 
@@ -57,6 +61,7 @@ class Look:
         square: Square of the photo around the head.
         crop: The crop of the square that was measured and is shown.
         photo: Linear pixels of the crop.
+        skin: The pixels that were measured.
         weight: How much each pixel of the crop is bare skin of the head, 0..1.
         appearance: Light and texture codes.
         prior_albedo: Linear albedo of the codes over the whole chart.
@@ -73,6 +78,7 @@ class Look:
     square: HeadSquare
     crop: Crop
     photo: Float[Tensor, "H W 3"]
+    skin: Float[Tensor, "H W"]
     weight: Float[Tensor, "H W"]
     appearance: Appearance
     prior_albedo: Float[Tensor, "P P 3"]
@@ -116,12 +122,12 @@ def fit_look(
     pixels = cropped_linear(photo, crop).to(tools.device)
     person = _person(photo, evidence, crop)
     weight = _skin(photo, crop, person, _MeshInCrop(mesh, view, camera), tools)
-    rows = _sampled_rows(view, weight, config.solver.image_size**2 // 8, config.seed)
+    rows = _sampled_rows(view, weight, tools, config)
     appearance = fit_appearance(
         _skin_pixels(view, rows, pixels, weight, tools), settings=plan.appearance
     )
     codes = appearance.texture_code[None]
-    albedo = decode(tools.texture_space, codes, component_count=tools.texture_count)[0]
+    albedo = decode(tools.texture_space, codes)[0]
     albedo = albedo.clamp(0.0, 1.0)
     appeared = time.perf_counter()
     on_stage("texture")
@@ -129,12 +135,13 @@ def fit_look(
     maps = _bake(photo, square, masks, _Scene(mesh, state, appearance, albedo), tools)
     model_render = _render(mesh, albedo, appearance, camera, crop, tools)
     final = _render(mesh, maps.albedo, appearance, camera, crop, tools)
-    skin = weight * (weight > SKIN_THRESHOLD) * (final.coverage[0] > 1.0 - 1e-3)
+    skin = _measured_skin(weight, view, maps)
     return Look(
         mesh=mesh,
         square=square,
         crop=crop,
         photo=pixels,
+        skin=skin,
         weight=weight,
         appearance=appearance,
         prior_albedo=albedo,
@@ -188,8 +195,12 @@ def _skin(
     head: _MeshInCrop,
     tools: FitTools,
 ) -> Float[Tensor, "H W"]:
-    """Return the skin weight of the crop: the rendered skin where the photo looks like it."""
-    inside = region_of_pixels(head.view, tools.assets, "skin")
+    """Return the skin weight of the crop: the rendered skin where the photo looks like it.
+
+    The scalp is left out: what a photo shows there is hair, nearly always.
+    """
+    skin = region_of_pixels(head.view, tools.assets, "skin")
+    inside = skin * (1.0 - region_of_pixels(head.view, tools.assets, "scalp"))
     coverage = head.view.covered.scatter(inside[:, None])[0, ..., 0].cpu().numpy()
     points = tools.model.landmark_points(head.mesh, "mediapipe")
     world = points_on_surface(head.mesh.vertices, head.mesh.faces, points)
@@ -198,13 +209,20 @@ def _skin(
     return torch.from_numpy(weight.astype(np.float32)).to(tools.device)
 
 
-def _sampled_rows(view: HeadView, weight: Float[Tensor, "H W"], count: int, seed: int) -> Tensor:
-    """Return covered pixels with skin weight, at most `count` of them, spread evenly."""
+def _sampled_rows(
+    view: HeadView, weight: Float[Tensor, "H W"], tools: FitTools, config: FitConfig
+) -> Tensor:
+    """Return covered pixels that show the face's skin, at most as many as the solver takes.
+
+    Neck and ears are left out: collars and hair are taken for skin there most often.
+    """
     of_pixel = weight.reshape(-1)[view.covered.pixel_index]
-    rows = (of_pixel > SKIN_THRESHOLD).nonzero()[:, 0]
+    in_face = region_of_pixels(view, tools.assets, "face")
+    rows = (of_pixel * in_face > SKIN_THRESHOLD).nonzero()[:, 0]
+    count = config.solver.image_size**2 // PIXELS_PER_SAMPLE
     if len(rows) <= count:
         return rows
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(config.seed)
     chosen = torch.randperm(len(rows), generator=generator)[:count].sort().values
     return rows[chosen.to(rows.device)]
 
@@ -265,14 +283,32 @@ def _render(
     tools: FitTools,
 ) -> Prediction:
     return render(
-        mesh.vertices,
-        tools.surface,
+        mesh,
+        chart_of(tools.assets),
         camera,
         albedo[None],
         appearance.lighting[None],
         image_size=crop.size,
         rasterizer=tools.rasterizer,
+        options=RenderOptions(edges=tools.edges),
     )
+
+
+def _measured_skin(
+    weight: Float[Tensor, "H W"], view: HeadView, maps: TextureMaps
+) -> Float[Tensor, "H W"]:
+    """Return the skin mask of the measures, without its mixed pixels at the rim.
+
+    Skin is what both colour models agree on: that of the photo and that of the albedo, which
+    knows the light.
+    """
+    covered = view.covered
+    trust = sample_texture_at(maps.confidence[None, ..., None], view.uv, covered.image_index)
+    in_crop = covered.scatter(trust)[0, ..., 0]
+    sure = (weight > SKIN_THRESHOLD) & (in_crop > SKIN_THRESHOLD)
+    kernel = np.ones((2 * MASK_RIM + 1,) * 2, np.uint8)
+    inner = cv2.erode(sure.cpu().numpy().astype(np.uint8), kernel, borderValue=0)
+    return torch.from_numpy(inner.astype(np.float32)).to(weight.device)
 
 
 def _psnr(

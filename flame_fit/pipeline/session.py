@@ -19,13 +19,12 @@ from flame_fit.image_files import Photo, load_image
 from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.assemble import FittedFace, assemble_result
 from flame_fit.pipeline.fit_head import fit_head
-from flame_fit.pipeline.head_view import chart_of
 from flame_fit.pipeline.look import Look, fit_look
 from flame_fit.pipeline.observe import observe_faces
 from flame_fit.pipeline.plan import plan_for
 from flame_fit.pipeline.result import FitResult
 from flame_fit.pipeline.tools import FitTools
-from flame_fit.render import make_rasterizer, make_surface
+from flame_fit.render import make_rasterizer, mesh_edges
 from flame_fit.texture import texture_layout
 
 # Without any hint: a portrait lens, as a multiple of the longer side of the photo.
@@ -75,7 +74,7 @@ class FitSession:
             model=model,
             texture_space=space.to(device=device),
             texture_count=count,
-            surface=make_surface(model.assets.faces, chart_of(model.assets)),
+            edges=mesh_edges(model.assets.faces),
             layout=texture_layout(model.assets, config.texture_size),
             rasterizer=make_rasterizer("warp", device),
             rasterizer_name="warp",

@@ -8,7 +8,7 @@ import torch
 
 from flame_fit.appearance import TextureSpace
 from flame_fit.flame import FlameAssets, FlameModel
-from flame_fit.render import Rasterizer, Surface
+from flame_fit.render import MeshEdges, Rasterizer
 from flame_fit.texture import TextureLayout
 
 
@@ -20,7 +20,7 @@ class FitTools:
         model: The head model with the components in use.
         texture_space: The texture space, all components.
         texture_count: How many of them are estimated.
-        surface: The mesh's triangles and chart prepared for rendering.
+        edges: Edges of the mesh, for smooth silhouettes.
         layout: The chart prepared for the size of the written texture.
         rasterizer: Says which triangle covers which pixel.
         rasterizer_name: Its name for the report.
@@ -30,7 +30,7 @@ class FitTools:
     model: FlameModel
     texture_space: TextureSpace
     texture_count: int
-    surface: Surface
+    edges: MeshEdges
     layout: TextureLayout
     rasterizer: Rasterizer
     rasterizer_name: str

@@ -20,7 +20,7 @@ from flame_fit.geometry.rotations import (
     matrix_from_head_angles,
     matrix_to_axis_angle,
 )
-from flame_fit.render import Rasterizer, RenderOptions, make_surface, render
+from flame_fit.render import Rasterizer, RenderOptions, render
 from flame_fit.scene import SceneParams
 
 # A head with its neck is about this high, metres.
@@ -157,8 +157,8 @@ def render_scene(
         raise AssetError(f"model {model.assets.name!r} has no UV chart; use 'open_head'")
     albedo = decode(space, scene.texture_code).clamp(0.0, 1.0)
     picture = render(
-        model.mesh(scene.flame).vertices,
-        make_surface(model.assets.faces, model.assets.chart),
+        model.mesh(scene.flame),
+        model.assets.chart,
         scene.camera,
         albedo,
         scene.lighting,
@@ -178,7 +178,8 @@ def render_scene(
 def _background(image_size: tuple[int, int], seed: int) -> Float[Tensor, "1 H W 3"]:
     """Return a smooth field of muted colours (linear light)."""
     generator = torch.Generator().manual_seed(seed + 1)
-    coarse = 0.05 + 0.4 * torch.rand(1, 3, 4, 4, generator=generator)
+    grey = 0.05 + 0.4 * torch.rand(1, 1, 4, 4, generator=generator)
+    coarse = grey * (0.8 + 0.4 * torch.rand(1, 3, 4, 4, generator=generator))
     field = torch.nn.functional.interpolate(
         coarse, size=image_size, mode="bicubic", align_corners=False
     )
