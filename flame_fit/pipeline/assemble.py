@@ -60,7 +60,7 @@ class FittedFace:
     Attributes:
         photo: The photo.
         photo_sha256: Of its file.
-        face: Index among the fitted faces of the photo.
+        face: Number of the face in the photo, the largest is 1.
         evidence: What the detectors saw.
         geometry: Shape, pose and camera.
         look: Light, texture and pictures.
@@ -219,7 +219,7 @@ def _report(
     warnings = _warnings(fitted, error, coverage)
     return FitReport(
         status="doubtful" if warnings else "ok",
-        photo=str(fitted.photo.path),
+        photo=str(fitted.photo.path.resolve()),
         photo_sha256=fitted.photo_sha256,
         face=fitted.face,
         seconds=Seconds(

@@ -34,11 +34,11 @@ class LandmarkSettings:
         weight: Weight of all landmark terms.
     """
 
-    mesh_sigma: float = 0.0012
+    mesh_sigma: float = 0.002
     iris_sigma: float = 0.0008
     ibug_sigma: float = 0.0015
     contour_sigma: float = 0.003
-    mesh_count: float = 150.0
+    mesh_count: float = 100.0
     weight: float = 1.0
 
 

@@ -126,9 +126,7 @@ def fit_look(
     appearance = fit_appearance(
         _skin_pixels(view, rows, pixels, weight, tools), settings=plan.appearance
     )
-    codes = appearance.texture_code[None]
-    albedo = decode(tools.texture_space, codes)[0]
-    albedo = albedo.clamp(0.0, 1.0)
+    albedo = decode(tools.texture_space, appearance.texture_code[None])[0].clamp(0.0, 1.0)
     appeared = time.perf_counter()
     on_stage("texture")
     masks = _Masks(weight, torch.from_numpy(person).to(tools.device))

@@ -102,10 +102,11 @@ class FitSession:
         photo = load_image(path)
         faces = observe_faces(photo, self.config)
         observed = started.seconds()
+        first = self.config.face if isinstance(self.config.face, int) else 1
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         return [
-            self._fit_face(photo, digest, face, index, observed / len(faces), on_stage)
-            for index, face in enumerate(faces)
+            self._fit_face(photo, digest, face, number, observed / len(faces), on_stage)
+            for number, face in enumerate(faces, start=first)
         ]
 
     def _fit_face(
@@ -113,7 +114,7 @@ class FitSession:
         photo: Photo,
         digest: str,
         evidence: FaceEvidence,
-        index: int,
+        number: int,
         observed: float,
         on_stage: Progress,
     ) -> FitResult:
@@ -135,7 +136,7 @@ class FitSession:
         fitted = FittedFace(
             photo=photo,
             photo_sha256=digest,
-            face=index,
+            face=number,
             evidence=evidence,
             geometry=geometry,
             look=look,

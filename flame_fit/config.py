@@ -1,0 +1,161 @@
+"""One tree of frozen values: the command line, the presets and the record of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from flame_fit.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+PresetName = Literal["fast", "standard", "detailed"]
+DetectorName = Literal["auto", "mediapipe478", "mediapipe468"]
+
+TEXTURE_SIZES = range(64, 8192 + 1)
+
+
+@dataclass(frozen=True)
+class TermWeights:
+    """Weights of the terms of the geometry fit; 1 is calibrated, residuals being in noise units."""
+
+    landmarks: float = 1.0
+    """Landmarks seen in the photo; 0 leaves the head where its first guess puts it."""
+    identity: float = 1.0
+    """Prior of the shape coefficients; larger gives a more average head."""
+    expression: float = 1.0
+    """Prior of the expression coefficients; larger gives a calmer face."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no fit can use."""
+        for name, value in vars(self).items():
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"--weights.{name} is {value}; give a number from 0 upwards")
+
+
+@dataclass(frozen=True)
+class SolverLimits:
+    """How much the solver may move and how long it may take."""
+
+    shape_components: int = 150
+    """Identity coefficients that are estimated; the others stay 0."""
+    expression_components: int = 60
+    """Expression coefficients that are estimated; the others stay 0."""
+    texture_components: int = 40
+    """Texture codes that are estimated; the others stay 0."""
+    geometry_steps: int = 30
+    """Most steps of one geometry stage."""
+    appearance_steps: int = 15
+    """Most steps of the light and texture fit."""
+    image_size: int = 256
+    """Side of the face crop that light and texture codes are fitted on, pixels."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no fit can use."""
+        for name, value in vars(self).items():
+            if value < 1:
+                option = name.replace("_", "-")
+                raise UsageError(f"--solver.{option} is {value}; give a number from 1 upwards")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How photos are fitted; every value is an option of the command line."""
+
+    preset: PresetName = "standard"
+    """Starting values of all other options: fast for many photos, detailed for one."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu, cuda or cuda:INDEX."""
+    model: str = "open_head"
+    """Head model: a name that is found among the assets, or the path of a model file."""
+    texture_model: str = "open_head_texture"
+    """Texture space: a name that is found among the assets, or the path of an .npz file."""
+    detector: DetectorName = "auto"
+    """Face mesh: auto takes mediapipe478 where it can be had, else mediapipe468."""
+    face: Literal["largest", "all"] | int = "largest"
+    """Which face of a photo: the largest, all, or a number: 1 is the largest, 2 the next."""
+    landmarks: Path | None = None
+    """Landmarks instead of the detector's: a .npy or .json file, or a folder with one per photo."""
+    focal: float | None = None
+    """Focal length in pixels, if known; else it is read from EXIF or estimated."""
+    texture_size: int = 1024
+    """Side of the written texture in pixels."""
+    seed: int = 0
+    """Of the random numbers."""
+    overlay_landmarks: bool = False
+    """Draw the fitted landmarks into the overview picture."""
+    weights: TermWeights = field(default_factory=TermWeights)
+    solver: SolverLimits = field(default_factory=SolverLimits)
+
+    def __post_init__(self) -> None:
+        """Refuse values that no fit can use."""
+        if self.texture_size not in TEXTURE_SIZES:
+            raise UsageError(
+                f"--texture-size is {self.texture_size}; "
+                f"give a number from {TEXTURE_SIZES[0]} to {TEXTURE_SIZES[-1]}"
+            )
+        if self.focal is not None and not (math.isfinite(self.focal) and self.focal > 0):
+            raise UsageError(f"--focal is {self.focal}; give a number of pixels above 0")
+        if isinstance(self.face, int) and self.face < 1:
+            raise UsageError(f"--face is {self.face}; give largest, all or a number from 1")
+
+
+STANDARD = FitConfig()
+FAST = replace(
+    STANDARD,
+    preset="fast",
+    texture_size=512,
+    solver=SolverLimits(
+        shape_components=80,
+        expression_components=40,
+        texture_components=20,
+        geometry_steps=12,
+        appearance_steps=6,
+        image_size=128,
+    ),
+)
+DETAILED = replace(
+    STANDARD,
+    preset="detailed",
+    texture_size=2048,
+    solver=SolverLimits(
+        shape_components=300,
+        expression_components=100,
+        texture_components=100,
+        geometry_steps=60,
+        appearance_steps=30,
+        image_size=384,
+    ),
+)
+PRESETS: Mapping[str, FitConfig] = MappingProxyType(
+    {"fast": FAST, "standard": STANDARD, "detailed": DETAILED}
+)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of a name; `auto` is the first GPU if there is one.
+
+    Raises:
+        UsageError: If the name is unknown or there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if name == "cpu":
+        return torch.device("cpu")
+    if kind != "cuda" or (":" in name and not index.isdecimal()):
+        raise UsageError(f"device {name!r} is unknown; give auto, cpu, cuda or cuda:INDEX")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(index or 0) >= count:
+        raise UsageError(
+            f"device {name!r} is not there: torch {torch.__version__} sees {count} GPUs; "
+            "give cpu, or install torch with CUDA"
+        )
+    return torch.device(name)

@@ -1,0 +1,47 @@
+"""Parameters of a fit as a plain `.npz`, by whole names."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flame_fit.asset_files import read_npz
+from flame_fit.errors import InputError
+from flame_fit.export.scene import ExportParams
+
+TEXT_FIELDS = ("projection", "model_name", "model_sha256")
+
+
+def params_bytes(params: ExportParams) -> bytes:
+    """Return the content of a `params.npz`; texts are stored as arrays of no dimension."""
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        allow_pickle=False,
+        **{field.name: np.asarray(getattr(params, field.name)) for field in fields(params)},
+    )
+    return buffer.getvalue()
+
+
+def read_params(path: str | Path) -> ExportParams:
+    """Read a `params.npz` that a fit has written; nothing in the file is executed.
+
+    Raises:
+        AssetError: If the file is missing or damaged.
+        InputError: If it lacks a parameter.
+    """
+    values = read_npz(Path(path))
+    names = [field.name for field in fields(ExportParams)]
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise InputError(
+            f"{path}: lacks {', '.join(missing)}; give a params.npz that flame_fit has written"
+        )
+    content: dict[str, Any] = {
+        name: str(values[name]) if name in TEXT_FIELDS else values[name] for name in names
+    }
+    return ExportParams(**content)
