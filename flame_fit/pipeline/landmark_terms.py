@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,10 +16,12 @@ from flame_fit.observation import FaceEvidence, Landmarks
 from flame_fit.pipeline.geometry import PointTerm
 from flame_fit.pipeline.geometry_fit import metres_per_pixel
 from flame_fit.pipeline.head_state import HeadState
+from flame_fit.priors.face_mesh_topology import face_mesh_topology
 
 MESH_COUNT = 468
 IRIS_COUNT = 10
 CONTOUR_COUNT = 17
+IBUG_COUNT = 68
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,18 @@ class LandmarkSettings:
 
     Attributes:
         mesh_sigma: Standard deviation of a face-mesh point, metres on the face.
+        lid_sigma: The same for the points along the lids, which detectors find most exactly.
+        lip_sigma: The same for the points along the lips.
         iris_sigma: The same for the ten iris points.
         ibug_sigma: The same for the 51 inner iBUG points.
         contour_sigma: The same for the 17 contour points, which slide along the jaw.
-        mesh_count: Independent points the 468 are worth.
+        mesh_count: Independent points that the mesh without lids and lips is worth.
         weight: Weight of all landmark terms.
     """
 
     mesh_sigma: float = 0.002
+    lid_sigma: float = 0.0008
+    lip_sigma: float = 0.0012
     iris_sigma: float = 0.0008
     ibug_sigma: float = 0.0015
     contour_sigma: float = 0.003
@@ -42,7 +49,17 @@ class LandmarkSettings:
     weight: float = 1.0
 
 
-def _select(points: SurfacePoints, index: slice) -> SurfacePoints:
+@lru_cache(maxsize=1)
+def _mesh_groups() -> tuple[tuple[str, np.ndarray], ...]:
+    """Return the points of the face mesh by how exactly they are found."""
+    topology = face_mesh_topology()
+    lids = np.concatenate([topology.left_eye, topology.right_eye])
+    lips = np.union1d(topology.lips_outer, topology.lips_inner)
+    others = np.setdiff1d(np.arange(MESH_COUNT), np.concatenate([lids, lips]))
+    return (("landmarks", others), ("lids", lids), ("lips", lips))
+
+
+def _select(points: SurfacePoints, index: np.ndarray) -> SurfacePoints:
     return SurfacePoints(points.face_index[index], points.barycentrics[index])
 
 
@@ -50,7 +67,7 @@ def _term(
     name: str,
     points: SurfacePoints,
     seen: Landmarks,
-    index: slice,
+    index: np.ndarray,
     *,
     sigma: Float[Tensor, ""],
     count: float,
@@ -96,32 +113,37 @@ def landmark_terms(
             terms.extend(_ibug_terms(points, seen, pixel=pixel, settings=settings))
             continue
         embedding = model.landmark_points(mesh, "mediapipe")
-        face = slice(0, MESH_COUNT)
-        terms.append(
-            _term(
-                "landmarks",
-                _select(embedding, face),
-                seen,
-                face,
-                sigma=settings.mesh_sigma / pixel,
-                count=settings.mesh_count,
-                weight=settings.weight,
-            )
-        )
-        if len(seen.pixels) >= MESH_COUNT + IRIS_COUNT:
-            iris = slice(MESH_COUNT, MESH_COUNT + IRIS_COUNT)
-            terms.append(
-                _term(
-                    "irises",
-                    _select(embedding, iris),
-                    seen,
-                    iris,
-                    sigma=settings.iris_sigma / pixel,
-                    count=float(IRIS_COUNT),
-                    weight=settings.weight,
-                )
-            )
+        terms.extend(_mesh_terms(embedding, seen, pixel=pixel, settings=settings))
     return tuple(terms)
+
+
+def _mesh_terms(
+    points: SurfacePoints,
+    seen: Landmarks,
+    *,
+    pixel: Float[Tensor, ""],
+    settings: LandmarkSettings,
+) -> list[PointTerm]:
+    """Return the face mesh in groups of one precision, and the irises where they were seen."""
+    groups = list(_mesh_groups())
+    sigmas = [settings.mesh_sigma, settings.lid_sigma, settings.lip_sigma]
+    counts = [settings.mesh_count, float(len(groups[1][1])), float(len(groups[2][1]))]
+    if len(seen.pixels) >= MESH_COUNT + IRIS_COUNT:
+        groups.append(("irises", np.arange(MESH_COUNT, MESH_COUNT + IRIS_COUNT)))
+        sigmas.append(settings.iris_sigma)
+        counts.append(float(IRIS_COUNT))
+    return [
+        _term(
+            name,
+            _select(points, index),
+            seen,
+            index,
+            sigma=sigma / pixel,
+            count=count,
+            weight=settings.weight,
+        )
+        for (name, index), sigma, count in zip(groups, sigmas, counts, strict=True)
+    ]
 
 
 def _ibug_terms(
@@ -133,7 +155,7 @@ def _ibug_terms(
 ) -> tuple[PointTerm, PointTerm]:
     """Return the 51 inner points and the 17 contour points (chosen by the head's turn)."""
     points = SurfacePoints(points.face_index[0], points.barycentrics[0])
-    contour, inner = slice(0, CONTOUR_COUNT), slice(CONTOUR_COUNT, None)
+    contour, inner = np.arange(CONTOUR_COUNT), np.arange(CONTOUR_COUNT, IBUG_COUNT)
     return (
         _term(
             "landmarks",

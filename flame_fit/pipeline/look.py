@@ -301,9 +301,9 @@ def _measured_skin(
     knows the light.
     """
     covered = view.covered
-    trust = sample_texture_at(maps.confidence[None, ..., None], view.uv, covered.image_index)
-    in_crop = covered.scatter(trust)[0, ..., 0]
-    sure = (weight > SKIN_THRESHOLD) & (in_crop > SKIN_THRESHOLD)
+    likeness = sample_texture_at(maps.likeness[None, ..., None], view.uv, covered.image_index)
+    alike = covered.scatter(likeness)[0, ..., 0]
+    sure = (weight > SKIN_THRESHOLD) & (alike > SKIN_THRESHOLD)
     kernel = np.ones((2 * MASK_RIM + 1,) * 2, np.uint8)
     inner = cv2.erode(sure.cpu().numpy().astype(np.uint8), kernel, borderValue=0)
     return torch.from_numpy(inner.astype(np.float32)).to(weight.device)

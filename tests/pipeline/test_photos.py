@@ -1,0 +1,75 @@
+"""Real photographs: the sample photo always, the research photos where they are at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from flame_fit.config import PRESETS
+from flame_fit.errors import InputError
+from flame_fit.pipeline import FitSession
+
+LARGEST_NME = 0.02
+LEAST_PSNR = 30.0
+
+
+@pytest.fixture(scope="module")
+def session() -> FitSession:
+    return FitSession(dataclasses.replace(PRESETS["standard"], texture_size=512))
+
+
+def _check(report) -> None:
+    assert report.landmark_nme <= LARGEST_NME
+    assert report.psnr >= LEAST_PSNR
+    assert report.psnr > report.psnr_model
+    assert report.coverage > 0.3
+    assert report.status == "ok", report.warnings
+
+
+def test_sample_photo(session, astronaut):
+    stages = []
+    (result,) = session.fit(astronaut, on_stage=stages.append)
+    _check(result.report)
+    assert stages == ["observe", "geometry", "appearance", "texture"]
+
+
+@pytest.mark.parametrize("stem", ["00000", "00001", "00002", "00003", "00004"])
+def test_research_photos(session, shared_data, stem):
+    (result,) = session.fit(shared_data / "photos" / f"{stem}.png")
+    _check(result.report)
+
+
+def test_a_fit_is_the_same_twice(session, astronaut):
+    first, second = (session.fit(astronaut)[0].export for _ in range(2))
+    assert np.array_equal(first.mesh.vertices, second.mesh.vertices)
+    assert np.array_equal(first.texture, second.texture)
+
+
+def test_landmarks_from_a_file_take_the_place_of_the_detector(shared_data, tmp_path):
+    shutil.copy(shared_data / "photos" / "00002.npy", tmp_path / "00002.npy")
+    config = dataclasses.replace(PRESETS["fast"], texture_size=128, landmarks=tmp_path)
+    session = FitSession(config)
+    (result,) = session.fit(shared_data / "photos" / "00002.png")
+    assert result.report.backends.detector == "landmark file"
+    assert result.report.landmark_nme <= 2.0 * LARGEST_NME
+    with pytest.raises(InputError, match="no landmark file 00003.npy"):
+        session.fit(shared_data / "photos" / "00003.png")
+
+
+def test_a_given_focal_length_is_kept(astronaut):
+    config = dataclasses.replace(PRESETS["fast"], texture_size=128, focal=900.0)
+    (result,) = FitSession(config).fit(astronaut)
+    assert result.scene.camera.focal.tolist() == [[900.0, 900.0]]
+
+
+def test_a_stronger_prior_gives_a_more_average_head(astronaut):
+    norms = []
+    for weight in (1.0, 20.0):
+        config = dataclasses.replace(PRESETS["fast"], texture_size=128)
+        weights = dataclasses.replace(config.weights, identity=weight)
+        (result,) = FitSession(dataclasses.replace(config, weights=weights)).fit(astronaut)
+        norms.append(float(result.scene.flame.shape.norm()))
+    assert norms[1] < 0.7 * norms[0]

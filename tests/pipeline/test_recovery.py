@@ -1,0 +1,70 @@
+"""A head that is known is found again."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from flame_fit.appearance import TextureSpace, shade
+from flame_fit.appearance.texture_space import sample_basis
+from flame_fit.config import PRESETS
+from flame_fit.image_files import srgb8_to_linear
+from flame_fit.pipeline import FitSession
+from flame_fit.pipeline.appearance import SkinPixels, fit_appearance
+from flame_fit.pipeline.head_view import region_of_pixels, view_head
+from flame_fit.pipeline.recovery import IMAGE_SIZE, recover_exact
+from flame_fit.synth import random_scene, render_scene
+
+SEEDS = (2000, 2001, 2002)
+
+
+@pytest.fixture(scope="module")
+def session() -> FitSession:
+    return FitSession(dataclasses.replace(PRESETS["standard"], texture_size=128))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_true_landmarks_give_the_head_back(session, seed):
+    errors = recover_exact(session, seed)
+    assert errors.landmark_pixels < 0.5
+    assert errors.geometry_mm < 1.0
+    assert errors.geometry_mm < 0.6 * errors.template_mm
+    assert errors.rotation_degrees < 3.0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_light_is_found_within_five_percent_where_head_and_albedo_are_known(session, seed):
+    tools = session.tools
+    scene = random_scene(tools.model, tools.texture_space, seed=seed, image_size=IMAGE_SIZE)
+    photo = render_scene(
+        scene,
+        tools.model,
+        tools.texture_space,
+        image_size=IMAGE_SIZE,
+        rasterizer=tools.rasterizer,
+        seed=seed,
+    )
+    mesh = tools.model.mesh(scene.flame)
+    view = view_head(mesh, tools.assets, scene.camera, IMAGE_SIZE, rasterizer=tools.rasterizer)
+    rows = region_of_pixels(view, tools.assets, "face").nonzero()[:, 0]
+    pixels = torch.from_numpy(srgb8_to_linear(photo.srgb)).reshape(-1, 3)
+    space = tools.texture_space
+    known = TextureSpace(
+        mean=space.mean + (space.basis @ (scene.texture_code[0] * space.scale)),
+        basis=space.basis[..., :0],
+        scale=space.scale[:0],
+    )
+    found = fit_appearance(
+        SkinPixels(
+            colour=pixels[view.covered.pixel_index[rows]],
+            normals=view.normals[rows],
+            texture=sample_basis(known, view.uv[rows]),
+            weight=torch.ones(len(rows)),
+        )
+    )
+    # Light is judged by what it does to the head that is seen.
+    true = shade(view.normals[rows][None], scene.lighting)[0]
+    fitted = shade(view.normals[rows][None], found.lighting[None])[0]
+    assert float((fitted - true).norm() / true.norm()) < 0.05
