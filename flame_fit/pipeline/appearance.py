@@ -25,7 +25,7 @@ from flame_fit.optim import (
 )
 
 LIGHT_COUNT = 27
-# Light from everywhere below this is darkness; its logarithm is cut off here.
+# Light on the skin below this is darkness; its logarithm is cut off here.
 DARKEST_LIGHT = 1e-3
 
 
@@ -55,10 +55,10 @@ class AppearanceSettings:
         effective_pixels: How many independent pixels a face is worth: neighbouring pixels err
             together, so that counting each one would drown every prior.
         robust_scale: Residual in standard deviations at which a pixel counts half.
-        exposure_sigma: Standard deviation of the logarithm of the light from everywhere.
+        exposure_sigma: Standard deviation of the logarithm of the light on the visible skin.
         tint_sigma: Standard deviation of the logarithm of one of its channels about grey.
-        direction_sigma: Standard deviation of the first-order light relative to the light from
-            everywhere; the second order has half of it.
+        direction_sigma: Standard deviation of the first-order light relative to the light on the
+            visible skin; the second order has half of it.
         direction_tint_sigma: The same for the tint of the directional light.
         solver: When to stop.
     """
@@ -66,7 +66,7 @@ class AppearanceSettings:
     pixel_sigma: float = 0.05
     effective_pixels: float = 300.0
     robust_scale: float = 3.0
-    exposure_sigma: float = 0.25
+    exposure_sigma: float = 0.15
     tint_sigma: float = 0.15
     direction_sigma: float = 0.3
     direction_tint_sigma: float = 0.05
@@ -94,30 +94,42 @@ class Appearance:
     prior: float
 
 
-def relative_light(light: Float[Tensor, "9 3"]) -> Float[Tensor, "9 3"]:
-    """Return light as its logarithm from everywhere and its directions relative to that.
+def relative_light(
+    light: Float[Tensor, "9 3"], mean_basis: Float[Tensor, " 9"]
+) -> Float[Tensor, "9 3"]:
+    """Return the logarithm of the light on the visible skin, and the directions relative to it.
 
     In these numbers a dark photo and a bright one of the same scene differ by a constant, so that
-    one prior serves both.
+    one prior serves both; and light from the front counts as much as light from everywhere, which
+    a face seen from the front hardly tells apart.
+
+    Args:
+        light: Spherical-harmonics light.
+        mean_basis: Mean of the basis over the visible skin.
     """
-    everywhere = light[:1].clamp_min(DARKEST_LIGHT)
-    return torch.cat([everywhere.log(), light[1:] / everywhere])
+    on_skin = (mean_basis @ light).clamp_min(DARKEST_LIGHT)
+    return torch.cat([on_skin.log()[None], light[1:] / on_skin])
 
 
-def relative_light_jacobian(light: Float[Tensor, "9 3"]) -> Float[Tensor, "27 27"]:
+def relative_light_jacobian(
+    light: Float[Tensor, "9 3"], mean_basis: Float[Tensor, " 9"]
+) -> Float[Tensor, "27 27"]:
     """Return the derivative of `relative_light`, both sides flattened row by row."""
-    everywhere = light[0].clamp_min(DARKEST_LIGHT)
-    inside = (light[0] > DARKEST_LIGHT).to(light)
-    jacobian = torch.diag((1.0 / everywhere).repeat(9))
-    by_everywhere = -light[1:] / everywhere**2 * inside
+    on_skin = mean_basis @ light
+    slope = mean_basis[:, None] * (on_skin > DARKEST_LIGHT)
+    on_skin = on_skin.clamp_min(DARKEST_LIGHT)
+    jacobian = light.new_zeros(9, 3, 9, 3)
     for channel in range(3):
-        jacobian[channel, channel] *= inside[channel]
-        jacobian[3 + channel :: 3, channel] = by_everywhere[:, channel]
-    return jacobian
+        level = on_skin[channel]
+        block = torch.diag(1.0 / level.expand(9))
+        block = block - torch.outer(light[:, channel], slope[:, channel]) / level**2
+        block[0] = slope[:, channel] / level
+        jacobian[:, channel, :, channel] = block
+    return jacobian.reshape(LIGHT_COUNT, LIGHT_COUNT)
 
 
 def light_prior(settings: AppearanceSettings, *, like: Tensor) -> GaussianPrior:
-    """Return the prior of the relative light: as bright as white light, grey, from everywhere.
+    """Return the prior of the relative light: as bright as white light, grey, even.
 
     The three channels of a coefficient share a grey part and differ by a small tint, so that
     the colour of skin is not explained by the light.
@@ -146,6 +158,8 @@ class AppearanceProblem:
         self._basis = spherical_harmonics(pixels.normals)
         self._target = linear_to_srgb(pixels.colour)
         self._light_prior = light_prior(settings, like=pixels.colour)
+        total = pixels.weight.sum().clamp_min(1e-6)
+        self._mean_basis = (pixels.weight[:, None] * self._basis).sum(dim=0) / total
         share = settings.effective_pixels / pixels.weight.sum().clamp_min(1.0)
         self._weight = pixels.weight * share.clamp_max(1.0)
 
@@ -154,8 +168,8 @@ class AppearanceProblem:
         return (texture.mean + texture.basis @ value[LIGHT_COUNT:]).clamp(0.005, 1.0)
 
     def _prior_residual(self, value: Float[Tensor, " m"]) -> Float[Tensor, " m"]:
-        relative = relative_light(value[:LIGHT_COUNT].reshape(9, 3)).reshape(-1)
-        light = prior_residual(relative, self._light_prior)
+        relative = relative_light(value[:LIGHT_COUNT].reshape(9, 3), self._mean_basis)
+        light = prior_residual(relative.reshape(-1), self._light_prior)
         return torch.cat([light, value[LIGHT_COUNT:]])
 
     def squared_residual(self, value: Float[Tensor, " m"]) -> Float[Tensor, " n"]:
@@ -201,7 +215,9 @@ class AppearanceProblem:
         weighted = (residual * root).reshape(-1)
         matrix = jacobian.T @ jacobian
         gradient = jacobian.T @ weighted
-        whitening = self._light_prior.whitening @ relative_light_jacobian(lighting)
+        whitening = self._light_prior.whitening @ relative_light_jacobian(
+            lighting, self._mean_basis
+        )
         prior = self._prior_residual(value)
         matrix[:LIGHT_COUNT, :LIGHT_COUNT] += whitening.T @ whitening
         gradient[:LIGHT_COUNT] += whitening.T @ prior[:LIGHT_COUNT]
