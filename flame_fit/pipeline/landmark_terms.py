@@ -36,16 +36,20 @@ class LandmarkSettings:
         ibug_sigma: The same for the 51 inner iBUG points.
         contour_sigma: The same for the 17 contour points, which slide along the jaw.
         mesh_count: Independent points that the mesh without lids and lips is worth.
+        lid_count: Independent points the 32 along the lids are worth.
+        lip_count: Independent points the 40 along the lips are worth.
         weight: Weight of all landmark terms.
     """
 
     mesh_sigma: float = 0.002
-    lid_sigma: float = 0.0008
-    lip_sigma: float = 0.0012
+    lid_sigma: float = 0.0012
+    lip_sigma: float = 0.0016
     iris_sigma: float = 0.0008
     ibug_sigma: float = 0.0015
     contour_sigma: float = 0.003
     mesh_count: float = 100.0
+    lid_count: float = 16.0
+    lip_count: float = 20.0
     weight: float = 1.0
 
 
@@ -127,7 +131,7 @@ def _mesh_terms(
     """Return the face mesh in groups of one precision, and the irises where they were seen."""
     groups = list(_mesh_groups())
     sigmas = [settings.mesh_sigma, settings.lid_sigma, settings.lip_sigma]
-    counts = [settings.mesh_count, float(len(groups[1][1])), float(len(groups[2][1]))]
+    counts = [settings.mesh_count, settings.lid_count, settings.lip_count]
     if len(seen.pixels) >= MESH_COUNT + IRIS_COUNT:
         groups.append(("irises", np.arange(MESH_COUNT, MESH_COUNT + IRIS_COUNT)))
         sigmas.append(settings.iris_sigma)

@@ -31,7 +31,13 @@ IMAGE_SIZE = (512, 512)
 MILLIMETRES = 1000.0
 # True landmarks have no detector's noise; what is left stands for rounding.
 EXACT_LANDMARKS = LandmarkSettings(
-    mesh_sigma=0.0003, lid_sigma=0.0003, lip_sigma=0.0003, iris_sigma=0.0003, mesh_count=468.0
+    mesh_sigma=0.0003,
+    lid_sigma=0.0003,
+    lip_sigma=0.0003,
+    iris_sigma=0.0003,
+    mesh_count=396.0,
+    lid_count=32.0,
+    lip_count=40.0,
 )
 
 

@@ -28,6 +28,7 @@ from flame_fit.texture.surface_values import (
 )
 from flame_fit.texture.texel_geometry import (
     INNER_REGIONS,
+    MOUTH_REGIONS,
     TexelGeometry,
     face_region,
 )
@@ -41,6 +42,9 @@ MIRROR_TONE = 0.03
 INNER_PRIOR = 0.05
 # Log ratio at which the tone of a vertex counts half as an outlier of the skin.
 TONE_OUTLIER = 0.5
+# Log albedo that the unseen inside of the mouth loses to the shadow of the lips, which smooth light
+# has not.
+MOUTH_SHADOW = 0.7
 # Texels that vote for the tone of the vertices; more do not change it.
 TONE_VOTES = 120_000
 # Bounds of the log ratio of baked over prior.
@@ -85,6 +89,8 @@ def complete(
     """
     texels = layout.texels
     base = texels.from_map(_resize(prior_albedo, texels.size)).clamp_min(ALBEDO_LOW).log()
+    in_mouth = face_region(assets, *MOUTH_REGIONS)[texels.surface.face_index]
+    base = base - MOUTH_SHADOW * in_mouth[:, None]
     row = seen.baked.row
     own = seen.albedo.log()
     ratio = (own - base.index_select(0, row)).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)

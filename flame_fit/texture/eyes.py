@@ -30,7 +30,7 @@ LID_HUE = 0.8
 SCLERA_HUE = 0.4
 LEAST_HUE_SPAN = 0.2
 # Log albedo that an unseen eyeball loses to the shadow of the lids, which smooth light has not.
-LID_SHADOW = 0.5
+LID_SHADOW = 0.7
 # Log red over blue above the prior's from which sclera turns into a coloured reflection.
 SCLERA_BLUE = -0.3
 BLUE = -0.6
