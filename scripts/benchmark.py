@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 KIBIBYTES_PER_GIGABYTE = 1e9 / 1024
 PARTS = ("total", "observe", "geometry", "appearance", "texture")
 
@@ -126,7 +127,7 @@ def hardware() -> dict[str, object]:
 def _in_own_process(preset: str, photos: list[Path], repeats: int) -> dict[str, object]:
     command = [sys.executable, __file__, "--one-preset", preset, "--repeats", str(repeats)]
     command += [str(photo) for photo in photos]
-    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(run.stdout.splitlines()[-1])
 
 

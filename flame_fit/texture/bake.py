@@ -21,7 +21,7 @@ from flame_fit.texture.texel_geometry import (
     chart_of,
     face_region,
 )
-from flame_fit.texture.visibility import depth_view, visibility
+from flame_fit.texture.visibility import PartOfPoints, depth_view, visibility
 
 # Photo weights between which a pixel goes from foreign to skin.
 WEIGHT_LOW = 0.3
@@ -33,7 +33,7 @@ CLIPPING_END = 1.0
 SPECKLE_SHARE = 0.4
 FEATHER_TEXELS_AT_1024 = 6
 # Visibility from which a texel inside the mouth counts as seen.
-MOUTH_VISIBILITY = 0.05
+MOUTH_VISIBILITY = 0.3
 # Texels seen with far fewer pixels than the median one are a smear of their neighbours.
 SHARPNESS_LOW = 0.1
 SHARPNESS_HIGH = 0.35
@@ -175,8 +175,9 @@ def _seen_texels(
     position, normal = surface[:, :3], functional.normalize(surface[:, 3:], dim=1)
     cosine = (normal * _towards_camera(view.camera, position)).sum(dim=1)
     screen = project(view.camera, position[None])
-    at_inner = inner.index_select(0, texels.surface.face_index.index_select(0, row))
-    seen = visibility(depth, screen.pixels[0], screen.depth[0], cosine, at_inner)
+    face = texels.surface.face_index.index_select(0, row)
+    part = PartOfPoints(inner[face], face_region(assets, *MOUTH_REGIONS)[face])
+    seen = visibility(depth, screen.pixels[0], screen.depth[0], cosine, part)
     keep = ((seen > 0) & _inside(screen.pixels[0], size)).nonzero()[:, 0]
     return _SeenTexels(row[keep], screen.pixels[0, keep], normal[keep], seen[keep])
 

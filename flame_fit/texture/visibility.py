@@ -120,21 +120,36 @@ def head_crop(vertices: Float[Tensor, "V 3"], camera: Camera, photo_size: tuple[
     return Crop(offset=low[None], scale=low.new_full((1, 1), scale), size=size)
 
 
+@dataclass(frozen=True, eq=False)
+class PartOfPoints:
+    """Which points are not skin.
+
+    Attributes:
+        inner: On an eyeball or in the mouth.
+        mouth: In the mouth.
+    """
+
+    inner: Bool[Tensor, " N"]
+    mouth: Bool[Tensor, " N"]
+
+
 def visibility(
     view: DepthView,
     pixels: Float[Tensor, "N 2"],
     depth: Float[Tensor, " N"],
     cosine: Float[Tensor, " N"],
-    inner: Bool[Tensor, " N"],
+    part: PartOfPoints,
 ) -> Float[Tensor, " N"]:
     """Return how surely points are seen, from 0 (hidden or at an edge) to 1.
+
+    Inside the mouth only the depth decides: the opening is a strip, all of which is an edge.
 
     Args:
         view: Depth of the head.
         pixels: Photo pixels of the points.
         depth: Metres in front of the camera.
         cosine: Cosine between each point's normal and the direction to the camera.
-        inner: Whether a point lies on an eyeball or in the mouth.
+        part: Which points lie on an eyeball or in the mouth.
     """
     height, width = view.crop.size
     position = (pixels - view.crop.offset) * view.crop.scale
@@ -156,9 +171,9 @@ def visibility(
     inside = smoothstep(at_points[2], 0.45, 0.75)
     # Lid pixels on an eyeball show from other sides, eye pixels on a lid are lashes.
     on_eye = smoothstep(at_points[3], 0.55, 0.95)
-    pure = torch.where(inner, on_eye, smoothstep(1.0 - at_points[3], 0.4, 0.7))
+    pure = torch.where(part.inner, on_eye, smoothstep(1.0 - at_points[3], 0.4, 0.7))
     facing = smoothstep(cosine, GRAZING_COSINE, FRONTAL_COSINE)
-    return direct * clear * inside * facing * pure
+    return torch.where(part.mouth, direct, direct * clear * inside * facing * pure)
 
 
 def _widest(image: Float[Tensor, "1 1 h w"], radius: int) -> Float[Tensor, "1 1 h w"]:

@@ -1,0 +1,1 @@
+"""Stages of the build of OpenHead; run by `scripts/build_open_head.py`."""
