@@ -71,7 +71,7 @@ class AppearanceSettings:
     direction_sigma: float = 0.3
     direction_tint_sigma: float = 0.05
     solver: LevenbergMarquardtSettings = LevenbergMarquardtSettings(
-        max_steps=15, cost_tolerance=1e-3
+        max_steps=15, cost_tolerance=1e-4
     )
 
 

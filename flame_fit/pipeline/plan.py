@@ -65,7 +65,7 @@ def plan_for(config: FitConfig, *, focal_known: bool) -> FitPlan:
         pose_priors=priors,
         appearance=AppearanceSettings(
             solver=LevenbergMarquardtSettings(
-                max_steps=config.solver.appearance_steps, cost_tolerance=1e-3
+                max_steps=config.solver.appearance_steps, cost_tolerance=1e-4
             )
         ),
     )
