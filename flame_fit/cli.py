@@ -6,6 +6,7 @@ import contextlib
 import glob
 import io
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -76,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments without the program's name, those of the process by default.
     """
+    # Threads that spin while they wait make a fit five times slower beside one busy program, and
+    # a quiet machine gains a seventh at most. OpenMP reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:

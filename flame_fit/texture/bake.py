@@ -29,6 +29,9 @@ WEIGHT_HIGH = 0.6
 # Photo values (linear) between which the sensor clips, so that the true colour is unknown.
 CLIPPING_START = 0.92
 CLIPPING_END = 1.0
+# Confidence that a clipped pixel loses. It is a bound of the colour and still the best guess of
+# it: holes filled from around would stand out.
+CLIPPING_DOUBT = 0.3
 # Share of visible texels around a texel below which it is a speckle.
 SPECKLE_SHARE = 0.4
 FEATHER_TEXELS_AT_1024 = 6
@@ -105,10 +108,11 @@ def bake(
     allowed = sampled[:, 3]
     if view.person_weight is not None:
         allowed = torch.where(inner[face], sampled[:, 4], allowed)
+    clipped = smoothstep(sampled[:, :3].amax(dim=1), CLIPPING_START, CLIPPING_END)
     confidence = (
         seen.visibility
         * smoothstep(allowed, WEIGHT_LOW, WEIGHT_HIGH)
-        * (1.0 - 0.9 * smoothstep(sampled[:, :3].amax(dim=1), CLIPPING_START, CLIPPING_END))
+        * (1.0 - CLIPPING_DOUBT * clipped)
         * _sharpness(ratio)
     )
     # Between the lips only strips are seen; whatever shows there belongs to this mouth.
