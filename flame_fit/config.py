@@ -52,8 +52,8 @@ class SolverLimits:
     """Most steps of one geometry stage."""
     appearance_steps: int = 15
     """Most steps of the light and texture fit."""
-    image_size: int = 256
-    """Side of the face crop that light and texture codes are fitted on, pixels."""
+    skin_pixels: int = 8000
+    """Skin pixels at most that light and texture codes are fitted to."""
 
     def __post_init__(self) -> None:
         """Refuse values that no fit can use."""
@@ -116,7 +116,7 @@ FAST = replace(
         texture_components=20,
         geometry_steps=12,
         appearance_steps=6,
-        image_size=128,
+        skin_pixels=2000,
     ),
 )
 DETAILED = replace(
@@ -129,7 +129,7 @@ DETAILED = replace(
         texture_components=100,
         geometry_steps=60,
         appearance_steps=30,
-        image_size=384,
+        skin_pixels=18000,
     ),
 )
 PRESETS: Mapping[str, FitConfig] = MappingProxyType(

@@ -46,8 +46,6 @@ PICTURE_SIZE = 512
 SKIN_THRESHOLD = 0.5
 # Pixels at the rim of the skin that are part skin and part something else.
 MASK_RIM = 2
-# The face crop of the solver's size is sampled at one pixel in so many.
-PIXELS_PER_SAMPLE = 8
 # The texture is baked from at most this many photo pixels per texel side.
 BAKE_OVERSAMPLING = 2.0
 
@@ -217,7 +215,7 @@ def _sampled_rows(
     of_pixel = weight.reshape(-1)[view.covered.pixel_index]
     in_face = region_of_pixels(view, tools.assets, "face")
     rows = (of_pixel * in_face > SKIN_THRESHOLD).nonzero()[:, 0]
-    count = config.solver.image_size**2 // PIXELS_PER_SAMPLE
+    count = config.solver.skin_pixels
     if len(rows) <= count:
         return rows
     generator = torch.Generator().manual_seed(config.seed)
