@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from scripts.open_head import anthropometry, expression, identity, neutral, rig
+from scripts.open_head import anthropometry, expression, identity, mouth, neutral, rig
 from scripts.open_head.cut import HeadTopology, build_topology
 from scripts.open_head.regions import RegionTable, build_regions, ear_mask
 from scripts.open_head.source import SourcePackage, open_source
@@ -65,13 +65,14 @@ def build_head() -> Head:
     logger.info("topology: %d vertices, %d triangles", len(topology.part), len(topology.triangles))
     people = _identity(package, topology)
     mean = neutral.closed_lips(people.model.mean, topology, topology.lip_seam)
+    components = mouth.steady_mouth(people.model.components, mean, topology)
     eyes = [neutral.find_eye(mean, topology, k, edge) for k, edge in enumerate(topology.lid_edges)]
     actions = _with_shut_lids(expression.read_actions(package, topology), mean, eyes)
     lids = np.stack([actions.offset(name) for name in BLINKS])
     jaw = _rig(package, topology, mean, actions)
     return Head(
         topology=topology,
-        identity=dataclasses.replace(people.model, mean=mean),
+        identity=dataclasses.replace(people.model, mean=mean, components=components),
         expression=expression.expression_components(actions),
         actions=actions,
         lids=lids,
