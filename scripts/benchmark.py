@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -101,7 +102,11 @@ def measure_recovery(count: int, first_seed: int) -> dict[str, object]:
     exact = [asdict(recover_exact(session, seed)) for seed in seeds]
     detected = [asdict(recover_detected(session, seed)) for seed in seeds]
     return {
-        name: {key: asdict(Spread.of([row[key] for row in rows])) for key in rows[0]}
+        name: {
+            key: asdict(Spread.of([row[key] for row in rows]))
+            for key in rows[0]
+            if not math.isnan(rows[0][key])
+        }
         for name, rows in (("true landmarks", exact), ("detected landmarks", detected))
     }
 
