@@ -8,7 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flame_fit.appearance import linear_to_srgb, spherical_harmonics, srgb_to_linear
+from flame_fit.appearance import (
+    linear_to_srgb,
+    solve_lighting,
+    spherical_harmonics,
+    srgb_to_linear,
+)
 from flame_fit.appearance.colour import srgb_to_linear_slope
 from flame_fit.appearance.texture_space import SampledTexture
 from flame_fit.losses import (
@@ -25,6 +30,8 @@ from flame_fit.optim import (
 )
 
 LIGHT_COUNT = 27
+# Reweighted solves of the first light; hair and highlights are out after two.
+ROBUST_PASSES = 2
 # Light on the skin below this is darkness; its logarithm is cut off here.
 DARKEST_LIGHT = 1e-3
 
@@ -226,6 +233,15 @@ class AppearanceProblem:
         return NormalEquations(self.cost(value), gradient, matrix)
 
 
+def _light_on_mean(pixels: SkinPixels) -> Float[Tensor, " 27"]:
+    """Return the light on the mean texture, by robust linear least squares."""
+    albedo = srgb_to_linear(pixels.texture.mean.clamp(0.0, 1.0))
+    light = solve_lighting(
+        albedo, pixels.colour, pixels.normals, pixels.weight, robust_passes=ROBUST_PASSES
+    )
+    return light.reshape(-1)
+
+
 def fit_appearance(
     pixels: SkinPixels,
     *,
@@ -237,18 +253,17 @@ def fit_appearance(
     Args:
         pixels: What is seen; at least a few hundred pixels of skin.
         settings: Noise and priors.
-        start: 27 light coefficients (row-major 9 x 3) and the codes; white light on the mean
-            texture if None.
+        start: 27 light coefficients (row-major 9 x 3) and the codes; the light that explains the
+            photo best with the mean texture if None.
 
     Returns:
         Light and codes at the best point found.
     """
     settings = settings or AppearanceSettings()
     problem = AppearanceProblem(pixels, settings)
+    code_count = pixels.texture.basis.shape[-1]
     if start is None:
-        code_count = pixels.texture.basis.shape[-1]
-        start = torch.zeros(LIGHT_COUNT + code_count).to(pixels.colour)
-        start[:3] = 1.0
+        start = torch.cat([_light_on_mean(pixels), pixels.texture.basis.new_zeros(code_count)])
     solution = minimise(problem, start, settings=settings.solver)
     squared = problem.squared_residual(solution.value)
     robust = geman_mcclure_cost(squared, scale=settings.robust_scale)

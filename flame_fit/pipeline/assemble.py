@@ -38,13 +38,13 @@ from flame_fit.losses import landmark_error
 from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.geometry_fit import GeometryFit
 from flame_fit.pipeline.head_state import HeadState
-from flame_fit.pipeline.head_view import chart_of
 from flame_fit.pipeline.landmark_terms import MESH_COUNT, inter_ocular_pixels
 from flame_fit.pipeline.look import Look
 from flame_fit.pipeline.result import FitResult
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.render import render_shape
 from flame_fit.scene import SceneParams
+from flame_fit.texture.texel_geometry import chart_of
 
 # Beyond these a person should look at the result.
 DOUBTFUL_NME = 0.05

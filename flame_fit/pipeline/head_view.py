@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from flame_fit.appearance import shade
 from flame_fit.errors import AssetError
-from flame_fit.flame import FlameAssets, FlameMesh, UvChart
+from flame_fit.flame import FlameAssets, FlameMesh
 from flame_fit.geometry import Camera, vertex_normals
 from flame_fit.render.fragments import CoveredPixels
 from flame_fit.render.interpolation import interpolate_covered
 from flame_fit.render.rasterizer import rasterize_covered
 from flame_fit.render.screen import Rasterizer, ScreenVertices, to_screen
-from flame_fit.render.texture_sampling import (
-    footprint_at,
-    sample_texture_at,
-    texels_per_pixel,
-)
+from flame_fit.texture.texel_geometry import chart_of, face_region
 
 
 @dataclass(frozen=True)
@@ -39,17 +33,6 @@ class HeadView:
     covered: CoveredPixels
     uv: Float[Tensor, "n 2"]
     normals: Float[Tensor, "n 3"]
-
-
-def chart_of(assets: FlameAssets) -> UvChart:
-    """Return the chart of a model.
-
-    Raises:
-        AssetError: If the model has none.
-    """
-    if assets.chart is None:
-        raise AssetError(f"model {assets.name!r} has no UV chart; use 'open_head'")
-    return assets.chart
 
 
 def view_head(
@@ -84,37 +67,13 @@ def view_head(
     )
 
 
-def shaded_texture(
-    view: HeadView,
-    assets: FlameAssets,
-    albedo: Float[Tensor, "U U 3"],
-    lighting: Float[Tensor, "9 3"],
-) -> Float[Tensor, "n 3"]:
-    """Return the linear colours of the covered pixels under a light.
-
-    Args:
-        view: What is seen.
-        assets: The model.
-        albedo: Linear albedo over the chart.
-        lighting: Spherical-harmonics light.
-    """
-    chart = chart_of(assets)
-    faces = assets.faces
-    ratio = texels_per_pixel(view.screen, faces, chart.uv, chart.faces, albedo.shape[0])
-    colour = sample_texture_at(
-        albedo[None],
-        view.uv,
-        view.covered.image_index,
-        footprint=footprint_at(ratio, view.covered),
-    )
-    return (colour * shade(view.normals[None], lighting[None])[0]).clamp(0.0, 1.0)
-
-
 def region_of_pixels(view: HeadView, assets: FlameAssets, *names: str) -> Float[Tensor, " n"]:
-    """Return one where a covered pixel's triangle lies wholly in one of the regions, else zero."""
+    """Return one where a covered pixel's triangle lies mostly in one of the regions, else zero.
+
+    Raises:
+        AssetError: If the model has no region masks.
+    """
     if assets.regions is None:
         raise AssetError(f"model {assets.name!r} has no region masks; use 'open_head'")
-    inside = torch.zeros(len(assets.faces), dtype=torch.bool, device=assets.faces.device)
-    for name in names:
-        inside |= assets.regions.mask(name)[assets.faces].all(dim=-1)
+    inside = face_region(assets, *names)
     return inside[view.covered.face_index].to(view.normals.dtype)

@@ -32,13 +32,14 @@ from flame_fit.pipeline.head_crop import (
     inside_photo,
 )
 from flame_fit.pipeline.head_state import HeadState
-from flame_fit.pipeline.head_view import HeadView, chart_of, region_of_pixels, view_head
+from flame_fit.pipeline.head_view import HeadView, region_of_pixels, view_head
 from flame_fit.pipeline.landmark_terms import MESH_COUNT
 from flame_fit.pipeline.plan import FitPlan
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.priors.skin import skin_weight
 from flame_fit.render import Prediction, RenderOptions, render, sample_texture_at
 from flame_fit.texture import PhotoView, TextureMaps, texture_from_photo
+from flame_fit.texture.texel_geometry import chart_of
 
 # Side of the crop on which results are measured and shown.
 PICTURE_SIZE = 512

@@ -47,7 +47,7 @@ TONE_OUTLIER = 0.5
 MOUTH_SHADOW = 0.7
 # Texels that vote for the tone of the vertices; more do not change it.
 TONE_VOTES = 120_000
-# Bounds of the log ratio of baked over prior; white teeth before the dark prior of the mouth reach 4.
+# Bounds of the log ratio of baked over prior; white teeth over the mouth's dark prior reach 4.
 LOG_RATIO_LIMIT = 5.0
 
 
