@@ -25,7 +25,7 @@ class TermWeights:
     """Weights of the terms of the geometry fit; 1 is calibrated, residuals being in noise units."""
 
     landmarks: float = 1.0
-    """Landmarks seen in the photo; 0 leaves the head where its first guess puts it."""
+    """Landmarks seen in the photo; above 0, since nothing else tells where the head is."""
     identity: float = 1.0
     """Prior of the shape coefficients; larger gives a more average head."""
     expression: float = 1.0
@@ -36,6 +36,8 @@ class TermWeights:
         for name, value in vars(self).items():
             if not (math.isfinite(value) and value >= 0):
                 raise UsageError(f"--weights.{name} is {value}; give a number from 0 upwards")
+        if self.landmarks == 0:
+            raise UsageError("--weights.landmarks is 0; give a number above 0")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class SolverLimits:
     appearance_steps: int = 15
     """Most steps of the light and texture fit."""
     skin_pixels: int = 8000
-    """Skin pixels at most that light and texture codes are fitted to."""
+    """About how many skin pixels light and texture codes are fitted to; all if there are fewer."""
 
     def __post_init__(self) -> None:
         """Refuse values that no fit can use."""

@@ -5,12 +5,10 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from flame_fit.geometry.cameras import Crop
-from flame_fit.image_files import Photo, srgb8_to_linear, warp_pixels
+from flame_fit.image_files import Photo, warp_pixels
 
 LandmarkKind = Literal["mediapipe478", "mediapipe468", "ibug68"]
 
@@ -94,55 +92,6 @@ class FaceEvidence:
         return float(np.sqrt((self.box[2] - self.box[0]) * (self.box[3] - self.box[1])))
 
 
-@dataclass(frozen=True, eq=False)
-class LandmarkTargets:
-    """Landmarks of a batch in crop pixels, as a solver reads them.
-
-    Attributes:
-        kind: As in `Landmarks`.
-        pixels: Crop pixels.
-        confidence: 0..1.
-        depth: Relative depth in crop pixels, larger is farther; None where unknown.
-    """
-
-    kind: LandmarkKind
-    pixels: Float[Tensor, "b L 2"]
-    confidence: Float[Tensor, "b L"]
-    depth: Float[Tensor, "b L"] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """The working crop a head is fitted to.
-
-    Attributes:
-        image: Linear light, 0..1.
-        weight: How much a pixel is bare skin, 0..1.
-        landmarks: Point sets in crop pixels.
-        crop: Where the crop lies in the photo.
-    """
-
-    image: Float[Tensor, "b H W 3"]
-    weight: Float[Tensor, "b H W"]
-    landmarks: tuple[LandmarkTargets, ...]
-    crop: Crop
-
-
-def working_crop(evidence: FaceEvidence, *, size: int = 512, margin: float = 2.0) -> Crop:
-    """A square crop centred on a face; it may leave the photo.
-
-    Args:
-        evidence: The face.
-        size: Side of the crop in crop pixels.
-        margin: Side of the crop over the longer side of the face box.
-    """
-    x0, y0, x1, y1 = evidence.box
-    side = margin * max(x1 - x0, y1 - y0)
-    offset = torch.tensor([[(x0 + x1 - side) / 2, (y0 + y1 - side) / 2]], dtype=torch.float32)
-    scale = torch.tensor([[size / side]], dtype=torch.float32)
-    return Crop(offset=offset, scale=scale, size=(size, size))
-
-
 def crop_srgb(photo: Photo, crop: Crop) -> UInt8[np.ndarray, "H W 3"]:
     """The sRGB pixels of a crop, filtered when shrunk; edge pixels repeat outside the photo."""
     scale = float(crop.scale.reshape(-1)[0])
@@ -150,23 +99,3 @@ def crop_srgb(photo: Photo, crop: Crop) -> UInt8[np.ndarray, "H W 3"]:
     shift = -scale * np.array([x, y]) + 0.5 * (scale - 1.0)
     matrix = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
     return warp_pixels(photo.srgb, matrix, size=crop.size)
-
-
-def crop_linear(photo: Photo, crop: Crop) -> Float[np.ndarray, "H W 3"]:
-    """The pixels of a crop in linear light."""
-    return srgb8_to_linear(crop_srgb(photo, crop))
-
-
-def targets_on_crop(landmarks: Landmarks, crop: Crop) -> LandmarkTargets:
-    """One face's landmarks in the pixels of its crop, as a batch of one."""
-    scale = crop.scale.reshape(-1)[0]
-    pixels = (
-        torch.from_numpy(landmarks.pixels).to(crop.offset) - crop.offset.reshape(-1, 2)[0]
-    ) * scale
-    depth = None
-    if landmarks.depth is not None:
-        depth = (torch.from_numpy(landmarks.depth).to(crop.offset) * scale)[None]
-    confidence = torch.from_numpy(landmarks.confidence).to(crop.offset)[None]
-    return LandmarkTargets(
-        kind=landmarks.kind, pixels=pixels[None], confidence=confidence, depth=depth
-    )

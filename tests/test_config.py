@@ -44,6 +44,7 @@ def test_config_is_frozen_to_the_leaves():
         (lambda: replace(FitConfig(), focal=-1.0), "--focal is -1.0; .* above 0"),
         (lambda: replace(FitConfig(), focal=float("nan")), "--focal is nan"),
         (lambda: replace(FitConfig(), face=0), "--face is 0; .* largest, all or a number from 1"),
+        (lambda: TermWeights(landmarks=0.0), "--weights.landmarks is 0; .* above 0"),
         (lambda: TermWeights(identity=-1.0), "--weights.identity is -1.0; .* from 0 upwards"),
         (lambda: SolverLimits(geometry_steps=0), "--solver.geometry-steps is 0; .* from 1 upwards"),
     ],

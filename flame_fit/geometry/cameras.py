@@ -5,7 +5,6 @@ world origin and looks along -z. Camera axes are OpenCV's (x right, y down, z fo
 of an image has its centre at (0.5, 0.5).
 """
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,16 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flame_fit.errors import UsageError
-
 CAMERA_FROM_WORLD = (1.0, -1.0, -1.0)
 """Diagonal of the rotation from world to camera axes; it is its own inverse."""
 
 MINIMUM_DEPTH = 1e-3
 """Metres. Perspective division treats nearer points, and points behind the camera, as this deep."""
-
-FULL_FRAME_DIAGONAL = math.hypot(36.0, 24.0)
-"""Millimetres; what a focal length "in 35 mm terms" refers to."""
 
 Projection = Literal["perspective", "orthographic"]
 
@@ -144,22 +138,3 @@ def centred_camera(focal_pixels: Float[Tensor, "#b"], image_size: tuple[int, int
     height, width = image_size
     centre = focal_pixels.new_tensor((0.5 * width, 0.5 * height))
     return Camera(focal=focal_pixels[:, None].expand(-1, 2), principal_point=centre[None])
-
-
-def focal_from_35mm(focal_millimetres: float, image_size: tuple[int, int]) -> float:
-    """Return the focal length in pixels of one given in 35 mm terms (by the image diagonal)."""
-    _require_positive("focal length in 35 mm terms", focal_millimetres)
-    return focal_millimetres * math.hypot(*image_size) / FULL_FRAME_DIAGONAL
-
-
-def focal_from_field_of_view(angle_degrees: float, image_size: tuple[int, int]) -> float:
-    """Return the focal length in pixels for a field of view across the longer image side."""
-    _require_positive("field of view in degrees", angle_degrees)
-    if angle_degrees >= 180.0:  # noqa: PLR2004 - a plane cannot show half a turn
-        raise UsageError(f"a field of view of {angle_degrees} degrees was given; use less than 180")
-    return 0.5 * max(image_size) / math.tan(math.radians(0.5 * angle_degrees))
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise UsageError(f"the {name} must be a positive number; got {value}")

@@ -1,42 +1,32 @@
 """Sparse matrices over the vertices of a mesh (SciPy)."""
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy import sparse
 from torch import Tensor
 
-from flame_fit.geometry.topology import unique_edges
-
 MINIMUM_SINE = 1e-6
 """Keeps the cotangents of degenerate triangles finite."""
 
 
-def vertex_adjacency(faces: Int[Tensor, "F 3"], *, vertex_count: int) -> sparse.csr_array:
-    """Return the symmetric matrix with 1 where two vertices share an edge."""
-    edges = unique_edges(faces).cpu().numpy()
-    return _symmetric(edges, np.ones(len(edges)), vertex_count=vertex_count)
-
-
-def uniform_laplacian(faces: Int[Tensor, "F 3"], *, vertex_count: int) -> sparse.csr_array:
-    """Return the matrix that subtracts from each vertex the mean of its neighbours.
-
-    Rows of vertices without neighbours are zero.
-    """
-    adjacency = vertex_adjacency(faces, vertex_count=vertex_count)
-    degree = adjacency.sum(axis=1)
-    inverse = np.where(degree > 0, 1.0 / np.maximum(degree, 1.0), 0.0)
-    used = sparse.diags_array((degree > 0).astype(np.float64))
-    return sparse.csr_array(used - sparse.diags_array(inverse) @ adjacency)
-
-
 def cotangent_laplacian(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    *,
+    cotangent_range: tuple[float, float] = (-math.inf, math.inf),
 ) -> sparse.csr_array:
     """Return the symmetric matrix L with x^T L x = integral of |grad x|^2 over the surface.
 
     It has half the sum of the cotangents opposite each edge, negated, off the diagonal; rows sum to
     zero (Pinkall and Polthier 1993).
+
+    Args:
+        vertices: metres.
+        faces: triangles.
+        cotangent_range: cotangents are clamped to it; above zero they give a maximum principle.
     """
     corners = vertices.detach().cpu().to(torch.float64).numpy()[faces.cpu().numpy()]
     index = faces.cpu().numpy()
@@ -49,7 +39,7 @@ def cotangent_laplacian(
         lengths = np.linalg.norm(u, axis=-1) * np.linalg.norm(v, axis=-1)
         cotangent = (u * v).sum(-1) / np.maximum(sine, MINIMUM_SINE * lengths + 1e-300)
         edges.append(index[:, [following, last]])
-        weights.append(0.5 * cotangent)
+        weights.append(0.5 * np.clip(cotangent, *cotangent_range))
     off_diagonal = _symmetric(
         np.concatenate(edges), np.concatenate(weights), vertex_count=vertices.shape[0]
     )

@@ -99,7 +99,7 @@ def recover_detected(session: FitSession, seed: int) -> RecoveryErrors:
 
 
 def session_for_recovery(config: FitConfig | None = None) -> FitSession:
-    """Return a session without a time limit on the geometry."""
+    """Return a session with a small texture, of which recovery measures nothing."""
     return FitSession(config or dataclasses.replace(FitConfig(), texture_size=256))
 
 

@@ -15,6 +15,8 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 from torch import Tensor
 
+from flame_fit.geometry.laplacian import cotangent_laplacian
+
 # Cotangent weights of sliver triangles are kept in this range, so that the field obeys the
 # maximum principle: it never leaves the range of its data.
 COTANGENT_RANGE = (0.02, 5.0)
@@ -37,29 +39,14 @@ class SurfaceOperator:
 
 def surface_operator(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> SurfaceOperator:
     """Build the cotangent Laplacian and vertex areas of a mesh."""
-    points = vertices.detach().cpu().double().numpy()
-    corner = faces.cpu().numpy()
-    count = len(points)
-    rows, columns, values = [], [], []
-    for k in range(3):
-        tip, a, b = corner[:, k], corner[:, (k + 1) % 3], corner[:, (k + 2) % 3]
-        u, v = points[a] - points[tip], points[b] - points[tip]
-        sine = np.linalg.norm(np.cross(u, v), axis=1)
-        cotangent = (u * v).sum(axis=1) / np.maximum(sine, 1e-12)
-        rows.append(a)
-        columns.append(b)
-        values.append(0.5 * np.clip(cotangent, *COTANGENT_RANGE))
-    half = sparse.coo_matrix(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
-        shape=(count, count),
-    ).tocsc()
-    weights = half + half.T
-    degree = np.asarray(weights.sum(axis=1)).ravel()
-    edge_1 = points[corner[:, 1]] - points[corner[:, 0]]
-    edge_2 = points[corner[:, 2]] - points[corner[:, 0]]
-    area = 0.5 * np.linalg.norm(np.cross(edge_1, edge_2), axis=1)
-    vertex_area = np.bincount(corner.ravel(), np.repeat(area / 3.0, 3), minlength=count)
-    return SurfaceOperator((sparse.diags(degree) - weights).tocsc(), vertex_area)
+    first, second, third = vertices.double()[faces].unbind(dim=1)
+    doubled_area = torch.linalg.cross(second - first, third - first).norm(dim=-1)
+    share = np.repeat(doubled_area.cpu().numpy() / 6.0, 3)
+    laplacian = cotangent_laplacian(vertices, faces, cotangent_range=COTANGENT_RANGE)
+    return SurfaceOperator(
+        laplacian=sparse.csc_matrix(laplacian),
+        vertex_area=np.bincount(faces.cpu().numpy().ravel(), share, minlength=len(vertices)),
+    )
 
 
 def smooth_field(

@@ -1,18 +1,13 @@
 """Cameras: conventions, round trips, derivatives, points behind the camera."""
 
-import math
-
 import pytest
 import torch
 
-from flame_fit.errors import UsageError
 from flame_fit.geometry.cameras import (
     MINIMUM_DEPTH,
     Camera,
     Crop,
     centred_camera,
-    focal_from_35mm,
-    focal_from_field_of_view,
     project,
     projection_jacobian,
     unproject,
@@ -101,22 +96,7 @@ def test_projecting_into_a_crop_equals_cropping_the_projection() -> None:
     torch.testing.assert_close(back.principal_point, view.principal_point)
 
 
-def test_focal_lengths_of_known_lenses() -> None:
-    assert focal_from_35mm(43.2666, (480, 640)) == pytest.approx(800.0, rel=1e-4)
-    assert focal_from_field_of_view(90.0, (480, 640)) == pytest.approx(320.0)
+def test_centred_camera_looks_through_the_middle() -> None:
     view = centred_camera(torch.tensor((500.0,)), (480, 640))
     assert view.principal_point.tolist() == [[320.0, 240.0]]
     assert view.focal.tolist() == [[500.0, 500.0]]
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
-def test_impossible_focal_lengths_are_refused(value: float) -> None:
-    with pytest.raises(UsageError, match="must be a positive number; got"):
-        focal_from_35mm(value, (10, 10))
-    with pytest.raises(UsageError, match="field of view"):
-        focal_from_field_of_view(value, (10, 10))
-
-
-def test_half_a_turn_is_no_field_of_view() -> None:
-    with pytest.raises(UsageError, match="use less than 180"):
-        focal_from_field_of_view(180.0, (10, 10))

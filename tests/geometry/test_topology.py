@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from flame_fit.geometry.laplacian import cotangent_laplacian, uniform_laplacian, vertex_adjacency
+from flame_fit.geometry.laplacian import cotangent_laplacian
 from flame_fit.geometry.topology import (
     SurfacePoints,
     boundary_loops,
@@ -92,21 +92,20 @@ def test_surface_points_shared_and_by_mesh() -> None:
     torch.testing.assert_close(found[1], torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
 
 
-def test_adjacency_and_uniform_laplacian() -> None:
-    adjacency = vertex_adjacency(SQUARE, vertex_count=5).toarray()
-    assert adjacency.sum(1).tolist() == [3, 2, 3, 2, 0]
-    laplacian = uniform_laplacian(SQUARE, vertex_count=5).toarray()
-    np.testing.assert_allclose(laplacian.sum(1), 0, atol=1e-15)
-    assert laplacian[4].tolist() == [0] * 5
-    assert laplacian[1].tolist() == [-0.5, 1.0, -0.5, 0.0, 0.0]
-
-
 def test_cotangent_laplacian_gives_the_dirichlet_energy_of_linear_functions() -> None:
     slope = np.array((2.0, -3.0, 0.0))
     values = SQUARE_VERTICES[0].double().numpy() @ slope
     laplacian = cotangent_laplacian(SQUARE_VERTICES[0], SQUARE)
     assert values @ (laplacian @ values) == pytest.approx(slope @ slope)
     np.testing.assert_allclose(laplacian.sum(axis=1), 0, atol=1e-12)
+
+
+def test_cotangents_are_clamped_to_a_range() -> None:
+    laplacian = cotangent_laplacian(SQUARE_VERTICES[0], SQUARE, cotangent_range=(0.2, 0.4))
+    off_diagonal = laplacian.toarray()[~np.eye(laplacian.shape[0], dtype=bool)]
+    edges = -off_diagonal[off_diagonal != 0]
+    assert edges.min() >= 0.1 - 1e-12
+    assert edges.max() <= 0.4 + 1e-12
 
 
 def test_cotangent_laplacian_survives_a_flat_triangle() -> None:

@@ -47,7 +47,7 @@ def test_a_fit_is_the_same_twice(session, astronaut):
     first, second = (session.fit(astronaut)[0].export for _ in range(2))
     assert np.abs(first.mesh.vertices - second.mesh.vertices).max() < 5e-5
     difference = first.texture.astype(float) - second.texture.astype(float)
-    assert np.abs(difference).mean() < 1.5
+    assert np.abs(difference).mean() < 0.5
 
 
 def test_landmarks_from_a_file_take_the_place_of_the_detector(shared_data, tmp_path):

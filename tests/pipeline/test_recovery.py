@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 
 from flame_fit.appearance import TextureSpace, shade
 from flame_fit.appearance.texture_space import sample_basis
-from flame_fit.config import PRESETS
 from flame_fit.image_files import srgb8_to_linear
 from flame_fit.pipeline import FitSession
 from flame_fit.pipeline.appearance import SkinPixels, fit_appearance
 from flame_fit.pipeline.head_view import region_of_pixels, view_head
-from flame_fit.pipeline.recovery import IMAGE_SIZE, recover_exact
+from flame_fit.pipeline.recovery import (
+    IMAGE_SIZE,
+    recover_detected,
+    recover_exact,
+    session_for_recovery,
+)
 from flame_fit.synth import random_scene, render_scene
 
 SEEDS = (2000, 2001, 2002)
@@ -22,7 +24,7 @@ SEEDS = (2000, 2001, 2002)
 
 @pytest.fixture(scope="module")
 def session() -> FitSession:
-    return FitSession(dataclasses.replace(PRESETS["standard"], texture_size=128))
+    return session_for_recovery()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -68,3 +70,11 @@ def test_light_is_found_within_five_percent_where_head_and_albedo_are_known(sess
     true = shade(view.normals[rows][None], scene.lighting)[0]
     fitted = shade(view.normals[rows][None], found.lighting[None])[0]
     assert float((fitted - true).norm() / true.norm()) < 0.05
+
+
+def test_a_picture_alone_gives_a_head_in_the_right_place(session):
+    errors = recover_detected(session, SEEDS[0])
+    assert errors.landmark_pixels < 8.0
+    assert errors.geometry_mm < 2.0
+    assert errors.rotation_degrees < 20.0
+    assert 0.0 < errors.light_error < 1.0

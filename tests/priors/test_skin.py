@@ -3,9 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from flame_fit.image_files import load_image
-from flame_fit.observation import crop_srgb, targets_on_crop, working_crop
+from flame_fit.observation import crop_srgb
+from flame_fit.pipeline.head_crop import HeadSquare, crop_of_square
 from flame_fit.priors import find_faces
 from flame_fit.priors.face_regions import face_region, skin_holes
 from flame_fit.priors.skin import skin_weight
@@ -90,8 +92,10 @@ def test_photos_agree_with_another_parser(shared_data, detector):
     for path in sorted((shared_data / "photos").glob("*.png")):
         photo = load_image(path)
         (face,) = find_faces(photo, detector=detector)
-        crop = working_crop(face, size=256, margin=1.6)
-        pixels = targets_on_crop(face.landmarks[0], crop).pixels[0].numpy()
+        x0, y0, x1, y1 = face.box
+        side = 1.6 * max(x1 - x0, y1 - y0)
+        crop = crop_of_square(HeadSquare((x0 + x1 - side) / 2, (y0 + y1 - side) / 2, side), 256)
+        pixels = crop.to_crop(torch.from_numpy(face.landmarks[0].pixels)[None])[0].numpy()
         person = face.person.on_crop(crop)
         weight = skin_weight(crop_srgb(photo, crop), pixels, person=person, exclude_holes=False)
         mask = np.load(path.with_name(f"{path.stem}_seg.npy")) != 0
