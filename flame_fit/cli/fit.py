@@ -1,27 +1,21 @@
-"""The command line: the only place that prints, seeds and decides on exit codes."""
+"""`flame-fit fit`: photos in, textured heads out."""
 
 from __future__ import annotations
 
-import contextlib
 import glob
-import io
 import logging
-import os
-import re
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from flame_fit import __version__
+from flame_fit.cli.console import ItemProgress, progress_bar, start_logging
+from flame_fit.cli.exit_codes import EXIT_NO_FACE, EXIT_OK, EXIT_SOME_FAILED
+from flame_fit.cli.parsing import PROGRAM, parse_arguments, require_writable
 from flame_fit.config import PRESETS, FitConfig, resolve_device
 from flame_fit.errors import FlameFitError, InputError, NoFaceError, UsageError
 
@@ -29,19 +23,8 @@ if TYPE_CHECKING:
     from flame_fit.export import FitReport
     from flame_fit.pipeline import FitSession
 
-EXIT_OK = 0
-EXIT_SOME_FAILED = 1
-EXIT_USAGE = 2
-EXIT_NO_FACE = 3
-EXIT_INTERRUPTED = 130
-
-PROGRAM = "flame-fit"
-COMMANDS = (("fit", "Fit FLAME heads to photographs."),)
+SUMMARY = "Fit FLAME heads to photographs."
 PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-# How tyro frames its messages: edges, and rules between the reason and its hints.
-BOX_EDGES = "╭╮╰╯│ "
-BOX_RULE = re.compile(r"[─-]{4,}")
-GUESS = re.compile(r"Perhaps you meant:\W+(--\S+)")
 TROUBLE = (FlameFitError, RuntimeError, MemoryError, OSError)
 
 
@@ -71,37 +54,9 @@ class Outcome:
     error: BaseException | None = None
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code.
-
-    Args:
-        argv: Arguments without the program's name, those of the process by default.
-    """
-    # Threads that spin while they wait make a fit five times slower beside one busy program, and
-    # a quiet machine gains a seventh at most. OpenMP reads this when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    try:
-        if not arguments or arguments[0] in ("-h", "--help"):
-            _print_usage()
-            return EXIT_OK if arguments else EXIT_USAGE
-        if arguments[0] == "--version":
-            print(f"{PROGRAM} {__version__}")
-            return EXIT_OK
-        if arguments[0] not in [name for name, _ in COMMANDS]:
-            known = ", ".join(name for name, _ in COMMANDS)
-            raise UsageError(f"command {arguments[0]!r} is unknown; give one of: {known}")
-        return run_fit(parse_fit(arguments[1:]), errors=errors)
-    except UsageError as error:
-        errors.print(f"{PROGRAM}: {error}")
-        return EXIT_USAGE
-    except FlameFitError as error:
-        errors.print(f"{PROGRAM}: {error}")
-        return EXIT_SOME_FAILED
-    except KeyboardInterrupt:
-        errors.print(f"{PROGRAM}: interrupted; finished results are complete, others not begun")
-        return EXIT_INTERRUPTED
+def run(arguments: Sequence[str], *, errors: Console) -> int:
+    """Run `flame-fit fit` and return its exit code."""
+    return run_fit(parse_fit(arguments), errors=errors)
 
 
 def parse_fit(arguments: Sequence[str]) -> FitCommand:
@@ -112,20 +67,7 @@ def parse_fit(arguments: Sequence[str]) -> FitCommand:
         SystemExit: After `--help`.
     """
     default = FitCommand(images=(), config=PRESETS[_preset_in(arguments)])
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            command = tyro.cli(
-                FitCommand,
-                args=list(arguments),
-                default=default,
-                prog=f"{PROGRAM} fit",
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise UsageError(_one_line(box.getvalue())) from None
+    command = parse_arguments(FitCommand, arguments, name="fit", default=default)
     if not command.images:
         raise UsageError("no photo given; give image files, folders or glob patterns")
     return command
@@ -133,9 +75,9 @@ def parse_fit(arguments: Sequence[str]) -> FitCommand:
 
 def run_fit(command: FitCommand, *, errors: Console) -> int:
     """Fit every photo of the command, write the results and return the exit code."""
-    _start_logging(errors, verbose=command.verbose)
+    start_logging(errors, verbose=command.verbose)
     resolve_device(command.config.device)
-    _require_writable(command.out)
+    require_writable(command.out)
     found = find_photos(command.images)
     for outcome in found:
         if outcome.error is not None:
@@ -143,8 +85,8 @@ def run_fit(command: FitCommand, *, errors: Console) -> int:
     outcomes = [outcome for outcome in found if outcome.error is not None]
     photos = [outcome.photo for outcome in found if outcome.error is None]
     if photos:
-        with _progress(errors) as progress:
-            show = _Progress(progress, total=len(photos))
+        with progress_bar(errors) as progress:
+            show = ItemProgress(progress, total=len(photos))
             outcomes += _fit_photos(command, photos, show=show)
     _print_summary(outcomes)
     return exit_code(outcomes)
@@ -172,7 +114,9 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     return EXIT_SOME_FAILED
 
 
-def _fit_photos(command: FitCommand, photos: Sequence[Path], *, show: _Progress) -> list[Outcome]:
+def _fit_photos(
+    command: FitCommand, photos: Sequence[Path], *, show: ItemProgress
+) -> list[Outcome]:
     """Fit photos one by one; a photo that fails does not stop the others."""
     show.stage("loading the models")
     from flame_fit.export.naming import result_folders
@@ -206,7 +150,7 @@ def _start_session(config: FitConfig) -> FitSession:
 
 
 def _fit_photo(
-    command: FitCommand, session: FitSession, photo: Path, *, folder: Path, show: _Progress
+    command: FitCommand, session: FitSession, photo: Path, *, folder: Path, show: ItemProgress
 ) -> list[Outcome]:
     """Fit the faces of one photo and write a folder for each."""
     from flame_fit.export import earlier_result, write_result
@@ -260,91 +204,11 @@ def _preset_in(arguments: Sequence[str]) -> str:
     return chosen if chosen in PRESETS else "standard"
 
 
-def _one_line(box: str) -> str:
-    """Return the reason in a box that the parser drew, without frame and further hints."""
-    words: list[str] = []
-    for line in box.splitlines()[1:]:
-        text = line.strip(BOX_EDGES)
-        if words and (BOX_RULE.match(text) or text == "Got errors:"):
-            break
-        words += [] if BOX_RULE.match(text) else text.split()
-    reason = " ".join(words).rstrip(".") or "the arguments cannot be read"
-    guess = GUESS.search(box)
-    hint = f"did you mean {guess[1]}? " if guess else ""
-    return f"{reason[0].lower()}{reason[1:]}; {hint}see {PROGRAM} fit --help"
-
-
 def _explain(photo: Path, error: BaseException) -> str:
     if isinstance(error, FlameFitError):
         return str(error)
     reason = (str(error).splitlines() or [""])[0]
     return f"{photo}: unexpected {type(error).__name__} ({reason}); run with --verbose, report it"
-
-
-def _require_writable(out: Path) -> None:
-    """Make the output folder and try it before any work is done.
-
-    Raises:
-        UsageError: If nothing can be written there.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"--out {out} cannot be written ({error.strerror or error}); choose another folder"
-        ) from error
-
-
-def _start_logging(console: Console, *, verbose: bool) -> None:
-    handler = RichHandler(console=console, show_path=False, markup=False)
-    level = logging.DEBUG if verbose else logging.WARNING
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
-    logging.captureWarnings(capture=True)
-    logging.getLogger("flame_fit").setLevel(level)
-
-
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        yield progress
-
-
-class _Progress:
-    """The progress bar as the fit sees it: photos and stages."""
-
-    def __init__(self, progress: Progress, *, total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task("starting", total=total)
-        self._name = ""
-
-    def photo(self, photo: Path) -> None:
-        self._name = photo.name
-
-    def stage(self, stage: str) -> None:
-        description = f"{self._name}: {stage}" if self._name else stage
-        self._progress.update(self._task, description=description)
-
-    def error(self, line: str) -> None:
-        self._progress.console.print(f"{PROGRAM}: {line}")
-
-    def advance(self) -> None:
-        self._progress.advance(self._task)
-
-
-def _print_usage() -> None:
-    print(f"usage: {PROGRAM} COMMAND ... | --version | --help\n")
-    for name, summary in COMMANDS:
-        print(f"  {name:<8}{summary} {PROGRAM} {name} --help lists its options.")
 
 
 def _print_summary(outcomes: Sequence[Outcome]) -> None:
