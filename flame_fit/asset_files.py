@@ -1,8 +1,7 @@
-"""Finding, verifying, fetching and safely reading the files a fit needs."""
+"""Finding, verifying and fetching the files a fit needs."""
 
 import hashlib
 import importlib.util
-import math
 import os
 import subprocess
 import sys
@@ -12,27 +11,20 @@ import urllib.request
 import uuid
 import zipfile
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from flame_fit.errors import AssetError, InputError
+from flame_fit.untrusted import read_npz as read_npz
 
 CACHE_VARIABLE = "FLAME_FIT_CACHE"
 ASSETS_VARIABLE = "FLAME_FIT_ASSETS"
 OFFLINE_VARIABLE = "FLAME_FIT_OFFLINE"
 
 MAXIMUM_DOWNLOAD_BYTES = 512 * 2**20
-MAXIMUM_ARCHIVE_BYTES = 2 * 2**30
 PIP_TIMEOUT_SECONDS = 300.0
 READ_CHUNK_BYTES = 2**20
-
-NPY_HEADER_READERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 @dataclass(frozen=True)
@@ -198,79 +190,6 @@ def fetch_wheel_members(
             for member in wanted:
                 _extract_member(wheel, member, destination)
     return paths
-
-
-def read_npz(
-    path: Path,
-    *,
-    keys: Collection[str] | None = None,
-    maximum_bytes: int = MAXIMUM_ARCHIVE_BYTES,
-) -> dict[str, np.ndarray]:
-    """Read plain arrays from an `.npz` file without ever running what a file contains.
-
-    Sizes are checked against the headers before anything is allocated.
-
-    Args:
-        path: the file.
-        keys: names to read; the others are skipped. All by default.
-        maximum_bytes: most bytes the arrays may take together.
-
-    Raises:
-        AssetError: missing, damaged, too large, or with Python objects inside.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            chosen = [
-                info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-                and (keys is None or info.filename.removesuffix(".npy") in keys)
-            ]
-            total = sum(info.file_size for info in chosen)
-            if total > maximum_bytes:
-                raise AssetError(
-                    f"{path} unpacks to {total} bytes, more than the {maximum_bytes} allowed here; "
-                    "it is not the expected file"
-                )
-            return {
-                info.filename.removesuffix(".npy"): _read_member(archive, info, path)
-                for info in chosen
-            }
-    except FileNotFoundError as error:
-        raise AssetError(f"{path} does not exist; check the path") from error
-    except (
-        zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError,
-        NotImplementedError, RuntimeError,
-    ) as error:  # fmt: skip
-        if isinstance(error, AssetError):
-            raise
-        raise AssetError(
-            f"{path} is not a readable .npz file ({_one_line(error)}); copy or download it again"
-        ) from error
-
-
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> np.ndarray:
-    """Read one array whose data fill the archive member exactly."""
-    with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in NPY_HEADER_READERS:
-            raise AssetError(f"{path}: '{info.filename}' has npy version {version}; save it as 1.0")
-        shape, fortran_order, dtype = NPY_HEADER_READERS[version](file)
-        if dtype.hasobject:
-            raise AssetError(
-                f"{path}: '{info.filename}' holds Python objects, which could run code; "
-                "save it as plain numbers"
-            )
-        count = math.prod(shape)
-        data_bytes = info.file_size - file.tell()
-        if any(size < 0 for size in shape) or count * dtype.itemsize != data_bytes:
-            raise AssetError(
-                f"{path}: '{info.filename}' does not hold the {shape} array its header announces; "
-                "copy or download the file again"
-            )
-        data = file.read()
-    flat = np.frombuffer(bytearray(data), dtype=dtype, count=count)
-    return flat.reshape(shape, order="F" if fortran_order else "C")
 
 
 def _platform_folder(windows: str, mac: str, xdg: str, unix: str) -> Path:

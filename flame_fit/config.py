@@ -26,6 +26,18 @@ class TermWeights:
 
     landmarks: float = 1.0
     """Landmarks seen in the photo; above 0, since nothing else tells where the head is."""
+    lids: float = 1.0
+    """Landmarks along the lids."""
+    lips: float = 1.0
+    """Landmarks along the lips."""
+    irises: float = 1.0
+    """Landmarks of the irises."""
+    contour: float = 1.0
+    """Landmarks along the outline of the face."""
+    depth: float = 1.0
+    """Relative depth of the landmarks."""
+    photometric: float = 1.0
+    """Skin colours; at 0 they give light and texture only."""
     identity: float = 1.0
     """Prior of the shape coefficients; larger gives a more average head."""
     expression: float = 1.0
@@ -50,8 +62,16 @@ class SolverLimits:
     """Expression coefficients that are estimated; the others stay 0."""
     texture_components: int = 40
     """Texture codes that are estimated; the others stay 0."""
+    focal_candidates: int = 5
+    """Focal lengths that are tried where none is known; 1 descends on the guess instead."""
     geometry_steps: int = 30
     """Most steps of one geometry stage."""
+    refinement_rounds: int = 2
+    """Rounds of the joint fit of landmarks and skin; between them visibility is found anew."""
+    refinement_steps: int = 8
+    """Most steps of one such round."""
+    refinement_points: int = 2000
+    """About how many skin points move the head."""
     appearance_steps: int = 15
     """Most steps of the light and texture fit."""
     skin_pixels: int = 8000
@@ -85,12 +105,23 @@ class FitConfig:
     """Landmarks instead of the detector's: a .npy or .json file, or a folder with one per photo."""
     focal: float | None = None
     """Focal length in pixels, if known; else it is read from EXIF or estimated."""
+    intrinsics: Path | None = None
+    """Camera matrix, if known: a .json, .npz, .npy or .txt file; goes before --focal and EXIF."""
+    camera: Literal["perspective", "orthographic"] = "perspective"
+    """How the camera projects; orthographic is for photos taken from far away."""
+    identity_prior: Path | None = None
+    """Prior of identity, a file of `flame-fit prior calibrate`; else the model's own."""
     texture_size: int = 1024
     """Side of the written texture in pixels."""
     seed: int = 0
     """Of the random numbers."""
+    shape_from_shading: bool = False
+    """Let shading bend the shape; else skin colours only move it. It helps on heads that the
+    texture space knows and harms on others."""
     overlay_landmarks: bool = False
     """Draw the fitted landmarks into the overview picture."""
+    overlay_uncertainty: bool = False
+    """Colour the shape in the overview picture by its standard deviation."""
     weights: TermWeights = field(default_factory=TermWeights)
     solver: SolverLimits = field(default_factory=SolverLimits)
 
@@ -116,7 +147,11 @@ FAST = replace(
         shape_components=80,
         expression_components=40,
         texture_components=20,
+        focal_candidates=1,
         geometry_steps=12,
+        refinement_rounds=1,
+        refinement_steps=4,
+        refinement_points=800,
         appearance_steps=6,
         skin_pixels=2000,
     ),
@@ -129,7 +164,11 @@ DETAILED = replace(
         shape_components=300,
         expression_components=100,
         texture_components=100,
+        focal_candidates=7,
         geometry_steps=60,
+        refinement_rounds=3,
+        refinement_steps=12,
+        refinement_points=4000,
         appearance_steps=30,
         skin_pixels=18000,
     ),

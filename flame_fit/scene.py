@@ -22,6 +22,12 @@ class SceneParams:
     lighting: Float[Tensor, "#b 9 3"]
     """Spherical harmonics of the light by colour channel (`appearance.lighting`)."""
 
+    @property
+    def batch_size(self) -> int:
+        """Number of scenes: the largest batch size among the fields."""
+        sizes = (self.camera.focal, self.camera.principal_point, self.texture_code, self.lighting)
+        return max(self.flame.batch_size, *(len(field) for field in sizes))
+
     def to(
         self, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
     ) -> "SceneParams":

@@ -1,185 +1,107 @@
-"""Seconds, memory and accuracy of fits on this machine: `python scripts/benchmark.py --help`.
+"""Accuracy, speed and scaling of flame_fit on this machine, beside the seed's schedule.
 
-Every preset runs in a process of its own, so that its peak memory is its own. Accuracy is measured
-on synthetic heads with known truth, once with their true landmarks and once with detected ones.
+    python scripts/benchmark.py --json benchmark.json --markdown benchmark.md
+
+Each part is written into the JSON file as soon as it is finished, so that an interrupted run keeps
+what it has; with `--only` parts are measured anew and the others in the file stay. The Markdown
+file shows all parts of the JSON file. On two idle cores everything takes about 15 minutes.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
 import os
-import platform
-import resource
-import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-KIBIBYTES_PER_GIGABYTE = 1e9 / 1024
-PARTS = ("total", "observe", "geometry", "appearance", "texture")
+# Beside a busy program, threads that spin while they wait take five times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
+
+from flame_fit.asset_files import write_atomically  # noqa: E402
+from flame_fit.cli.console import progress_bar  # noqa: E402
+from flame_fit.errors import FlameFitError  # noqa: E402
+from scripts.benchmarking.options import PARTS, Options, parse_options  # noqa: E402
+from scripts.benchmarking.parts import run_part  # noqa: E402
+from scripts.benchmarking.record import (  # noqa: E402
+    Environment,
+    environment_lines,
+    keep,
+    read_record,
+    tables_of,
+)
+from scripts.benchmarking.tables import markdown, show  # noqa: E402
+
+EXIT_OK, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
+PLAIN_WIDTH = 160
+"""Columns of output that goes into a file."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Smallest, middle and largest of some measurements."""
+class ProgressSteps:
+    """A progress bar for one part."""
 
-    minimum: float
-    median: float
-    maximum: float
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(name, total=None)
+        self._name = name
 
-    @staticmethod
-    def of(values: list[float]) -> Spread:
-        """Return the spread of values."""
-        return Spread(min(values), statistics.median(values), max(values))
+    def expect(self, total: int) -> None:
+        """Say how many steps there will be."""
+        self._progress.update(self._task, total=total)
 
-    def __str__(self) -> str:
-        """Return the three numbers as a table shows them."""
-        return f"{self.minimum:.3f} / {self.median:.3f} / {self.maximum:.3f}"
+    def step(self, name: str) -> None:
+        """Say what comes next."""
+        self._progress.update(self._task, description=f"{self._name}: {name}", advance=1)
 
-
-def measure_preset(preset: str, photos: list[Path], repeats: int) -> dict[str, object]:
-    """Fit photos in this process and return times, measures and the peak memory."""
-    from flame_fit.config import PRESETS
-    from flame_fit.export import write_result
-    from flame_fit.pipeline import FitSession
-
-    begun = time.perf_counter()
-    session = FitSession(PRESETS[preset])
-    loading = time.perf_counter() - begun
-    session.fit(photos[0])
-    seconds: dict[str, list[float]] = {part: [] for part in (*PARTS, "export")}
-    reports = []
-    for _ in range(repeats):
-        for photo in photos:
-            (result,) = session.fit(photo)
-            with tempfile.TemporaryDirectory() as folder:
-                written = write_result(result.export, Path(folder) / "fit")
-            for part in PARTS:
-                seconds[part].append(getattr(result.report.seconds, part))
-            seconds["export"].append(written.seconds.export)
-            reports.append(result.report)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES_PER_GIGABYTE
-    return {
-        "preset": preset,
-        "loading_seconds": loading,
-        "seconds": {part: asdict(Spread.of(values)) for part, values in seconds.items()},
-        "landmark_nme": asdict(Spread.of([report.landmark_nme for report in reports])),
-        "psnr_model": asdict(Spread.of([report.psnr_model for report in reports])),
-        "psnr": asdict(Spread.of([report.psnr for report in reports])),
-        "peak_gigabytes": peak,
-    }
+    def finish(self) -> None:
+        """Take the bar away."""
+        self._progress.remove_task(self._task)
 
 
-def measure_cold_start(photo: Path, repeats: int) -> dict[str, float]:
-    """Return the wall-clock seconds of the command line, start of Python included."""
-    values = []
-    for _ in range(repeats):
-        with tempfile.TemporaryDirectory() as folder:
-            begun = time.perf_counter()
-            command = [sys.executable, str(ROOT / "fit.py"), str(photo), "--out", folder]
-            subprocess.run(command, check=True, capture_output=True)
-            values.append(time.perf_counter() - begun)
-    return asdict(Spread.of(values))
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the chosen parts and return the exit code."""
+    options = parse_options(arguments, description=__doc__ or "")
+    errors = Console(stderr=True, highlight=False)
+    try:
+        _measure(options, errors)
+    except KeyboardInterrupt:
+        errors.print("benchmark: interrupted; finished parts are kept in the JSON file")
+        return EXIT_INTERRUPTED
+    except FlameFitError as error:
+        errors.print(f"benchmark: {error}", soft_wrap=True)
+        return EXIT_FAILED
+    finally:
+        _write_markdown(options)
+    return EXIT_OK
 
 
-def measure_recovery(count: int, first_seed: int) -> dict[str, object]:
-    """Return errors on synthetic heads, with true and with detected landmarks."""
-    from flame_fit.pipeline.recovery import (
-        recover_detected,
-        recover_exact,
-        session_for_recovery,
-    )
-
-    session = session_for_recovery()
-    seeds = range(first_seed, first_seed + count)
-    exact = [asdict(recover_exact(session, seed)) for seed in seeds]
-    detected = [asdict(recover_detected(session, seed)) for seed in seeds]
-    return {
-        name: {
-            key: asdict(Spread.of([row[key] for row in rows]))
-            for key in rows[0]
-            if not math.isnan(rows[0][key])
-        }
-        for name, rows in (("true landmarks", exact), ("detected landmarks", detected))
-    }
+def _measure(options: Options, errors: Console) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    here = Environment.here()
+    console.print(f"{here.machine()}; load {here.load}\n", soft_wrap=True)
+    if options.json is not None and options.json.exists():
+        read_record(options.json)
+    with progress_bar(errors) as progress:
+        for name in options.only:
+            steps = ProgressSteps(progress, name)
+            part = run_part(name, options, steps)
+            steps.finish()
+            for table in part.tables:
+                show(console, table)
+            console.print(f"{name} took {part.seconds:.0f} s", style="dim")
+            if options.json is not None:
+                keep(options.json, part)
 
 
-def hardware() -> dict[str, object]:
-    """Return what the numbers were measured on."""
-    import torch
-
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "system": platform.platform(),
-    }
-
-
-def _in_own_process(preset: str, photos: list[Path], repeats: int) -> dict[str, object]:
-    command = [sys.executable, __file__, "--one-preset", preset, "--repeats", str(repeats)]
-    command += [str(photo) for photo in photos]
-    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-def _show(result: dict[str, object]) -> None:
-    for part, spread in result["seconds"].items():
-        print(f"  {part:<12} {Spread(**spread)} s")
-    for name in ("landmark_nme", "psnr_model", "psnr"):
-        print(f"  {name:<12} {Spread(**result[name])}")
-    print(f"  loading      {result['loading_seconds']:.2f} s")
-    print(f"  peak memory  {result['peak_gigabytes']:.2f} GB")
-
-
-def main() -> int:
-    """Measure, print a table and write JSON if asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photos", nargs="*", type=Path, default=[ROOT / "data/astronaut.png"])
-    parser.add_argument("--presets", nargs="+", default=["fast", "standard", "detailed"])
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--synthetic", type=int, default=10, help="synthetic heads to recover")
-    parser.add_argument("--first-seed", type=int, default=1000)
-    parser.add_argument("--json", type=Path, help="file for the numbers")
-    parser.add_argument("--one-preset", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.one_preset:
-        print(json.dumps(measure_preset(options.one_preset, options.photos, options.repeats)))
-        return 0
-    record: dict[str, object] = {"hardware": hardware(), "photos": len(options.photos)}
-    print("; ".join(f"{key} {value}" for key, value in record["hardware"].items()))
-    print("min / median / max")
-    presets = []
-    for preset in options.presets:
-        print(f"preset {preset}, {len(options.photos)} photos x {options.repeats}")
-        presets.append(_in_own_process(preset, options.photos, options.repeats))
-        _show(presets[-1])
-    cold = measure_cold_start(options.photos[0], options.repeats)
-    print(f"cold command line, standard: {Spread(**cold)} s")
-    record |= {"presets": presets, "cold_command_line_seconds": cold}
-    if options.synthetic:
-        recovery = measure_recovery(options.synthetic, options.first_seed)
-        for name, rows in recovery.items():
-            print(f"{options.synthetic} synthetic heads, {name}")
-            for key, spread in rows.items():
-                print(f"  {key:<24} {Spread(**spread)}")
-        record["synthetic"] = recovery
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
-    return 0
+def _write_markdown(options: Options) -> None:
+    if options.markdown is None or options.json is None or not options.json.exists():
+        return
+    record = read_record(options.json)
+    text = "\n\n".join((environment_lines(record, PARTS), markdown(tables_of(record, PARTS))))
+    write_atomically(options.markdown, text.encode())
 
 
 if __name__ == "__main__":

@@ -3,14 +3,11 @@
 import hashlib
 import http.server
 import importlib.util
-import io
-import pickle
 import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from flame_fit import asset_files
@@ -21,7 +18,6 @@ from flame_fit.asset_files import (
     fetch_url,
     fetch_wheel_members,
     find_asset,
-    read_npz,
     sha256_of,
     write_atomically,
 )
@@ -221,83 +217,3 @@ def test_without_pip_the_remedy_is_named(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AssetError, match="-m ensurepip"):
         fetch_wheel_members("tiny-pkg==1.0", [MEMBER], tmp_path)
-
-
-def test_reading_arrays(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    arrays = {
-        "floats": np.arange(6.0).reshape(2, 3),
-        "fortran": np.asfortranarray(np.arange(6).reshape(2, 3)),
-        "text": np.array("words"),
-        "names": np.array(["a", "bcd"]),
-        "empty": np.zeros((0, 3), dtype=np.float32),
-        "flags": np.array([True, False]),
-    }
-    np.savez_compressed(path, **arrays)
-    found = read_npz(path)
-    assert set(found) == set(arrays)
-    for key, value in arrays.items():
-        np.testing.assert_array_equal(found[key], value)
-        assert found[key].dtype == value.dtype
-    assert set(read_npz(path, keys=("text",))) == {"text"}
-
-
-def test_objects_are_never_unpickled(tmp_path: Path) -> None:
-    class Bomb:
-        def __reduce__(self) -> tuple:
-            return (Path.touch, (tmp_path / "opened",))
-
-    path = tmp_path / "bomb.npz"
-    np.savez(path, data=np.array([Bomb()], dtype=object))
-    with pytest.raises(AssetError, match="holds Python objects, which could run code"):
-        read_npz(path)
-    path.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(AssetError, match="not a readable .npz file"):
-        read_npz(path)
-    assert not (tmp_path / "opened").exists()
-
-
-def member_bytes(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
-def test_announced_sizes_are_checked_before_anything_is_allocated(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
-    )
-    for content in (header.getvalue() + b"\0" * 80, member_bytes(np.zeros(3))[:-1], b"", b"text"):
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("data.npy", content)
-        with pytest.raises(AssetError) as error:
-            read_npz(path)
-        one_line(error)
-
-
-def test_archives_that_unpack_to_too_much_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "bomb.npz"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("data.npy", member_bytes(np.zeros(10**6)))
-    assert path.stat().st_size < 10**5
-    with pytest.raises(AssetError, match="more than the 1000000 allowed here"):
-        read_npz(path, maximum_bytes=10**6)
-
-
-def test_missing_and_truncated_archives(tmp_path: Path) -> None:
-    path = tmp_path / "a.npz"
-    with pytest.raises(AssetError, match="does not exist; check the path"):
-        read_npz(path)
-    np.savez(path, data=np.zeros(1000))
-    whole = path.read_bytes()
-    for size in (0, 10, len(whole) // 2, len(whole) - 10):
-        path.write_bytes(whole[:size])
-        with pytest.raises(AssetError, match="copy or download it again"):
-            read_npz(path)
-    damaged = bytearray(whole)
-    damaged[len(whole) // 2] ^= 0xFF
-    path.write_bytes(bytes(damaged))
-    with pytest.raises(AssetError, match="copy or download it again"):
-        read_npz(path)

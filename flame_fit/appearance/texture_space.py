@@ -3,19 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from flame_fit.appearance.colour import srgb_to_linear, srgb_to_linear_slope
-from flame_fit.asset_files import find_asset, read_npz
-from flame_fit.errors import AssetError, UsageError
+from flame_fit.appearance.texture_files import PICTURE_SUFFIXES, read_texture_file
+from flame_fit.asset_files import find_asset
+from flame_fit.errors import UsageError
+from flame_fit.flame.assets import UvChart
 from flame_fit.geometry.tensors import move
-
-BYTE_RANGE = 255.0
-COLOUR_DIMENSIONS = 3
-MAXIMUM_FILE_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +23,8 @@ class TextureSpace:
     basis: Float[Tensor, "U U 3 K"]
     scale: Float[Tensor, "K"]
     """What a code of one standard deviation multiplies its component with."""
+    chart: UvChart | None = None
+    """The chart it is drawn on, where its file says so."""
 
     def to(
         self, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
@@ -38,49 +37,36 @@ class TextureSpace:
 class SampledTexture:
     """A texture space at a number of points of the chart, scale included."""
 
-    mean: Float[Tensor, "n 3"]
-    basis: Float[Tensor, "n 3 K"]
+    mean: Float[Tensor, "*n 3"]
+    basis: Float[Tensor, "*n 3 K"]
 
 
 def load_texture_space(
     path_or_name: str | Path = "open_head_texture", *, component_count: int | None = None
 ) -> TextureSpace:
-    """Load a texture space in the published layout: `mean` and `tex_dir`, 0 to 255, BGR.
-
-    Components may be stored as whole numbers beside `tex_dir_scale`, the units of one count.
+    """Load a texture space or a texture map; `read_texture_file` says in which layouts.
 
     Args:
-        path_or_name: a path to an `.npz` file, or the name of an asset.
+        path_or_name: a path to an `.npz` file or a picture, or the name of an asset.
         component_count: components to keep, the first ones; all by default.
 
     Raises:
         AssetError: not found, damaged, or not a texture space.
     """
-    given = Path(path_or_name)
-    is_path = given.suffix == ".npz" or len(given.parts) > 1
-    path = given if is_path else find_asset(f"{given}.npz")
-    arrays = read_npz(
-        path, keys=("mean", "tex_dir", "tex_dir_scale"), maximum_bytes=MAXIMUM_FILE_BYTES
-    )
-    missing = [key for key in ("mean", "tex_dir") if key not in arrays]
-    if missing:
-        raise AssetError(f"{path}: '{missing[0]}' is missing; it is not a texture space")
-    mean, components = arrays["mean"], arrays["tex_dir"]
-    _check_layout(path, mean, components)
-    available = components.shape[-1]
-    count = available if component_count is None else component_count
-    if not 0 <= count <= available:
-        raise UsageError(f"{count} texture components were asked for; {path} has {available}")
-    basis = components[..., :count].astype(np.float32)
-    if "tex_dir_scale" in arrays:
-        basis = basis * arrays["tex_dir_scale"][:count].astype(np.float32)
-    if not (np.isfinite(mean).all() and np.isfinite(basis).all()):
-        raise AssetError(f"{path}: the texture has values that are not finite; rebuild the file")
+    file = read_texture_file(texture_path(path_or_name), component_count=component_count)
     return TextureSpace(
-        mean=torch.from_numpy(_rgb(mean.astype(np.float32), axis=2)),
-        basis=torch.from_numpy(_rgb(basis, axis=2)),
-        scale=torch.ones(count),
+        mean=torch.from_numpy(file.mean),
+        basis=torch.from_numpy(file.components),
+        scale=torch.ones(file.components.shape[-1]),
+        chart=file.chart,
     )
+
+
+def texture_path(path_or_name: str | Path) -> Path:
+    """Return the file of a texture: a path as it is, a bare name looked up among the assets."""
+    given = Path(path_or_name)
+    is_path = given.suffix.lower() in {".npz", *PICTURE_SUFFIXES} or len(given.parts) > 1
+    return given if is_path else find_asset(f"{given}.npz")
 
 
 def decode(space: TextureSpace, code: Float[Tensor, "b K"]) -> Float[Tensor, "b U U 3"]:
@@ -140,19 +126,3 @@ def sampled_albedo_jacobian(
 
 def _sampled_srgb(sampled: SampledTexture, code: Float[Tensor, "b K"]) -> Float[Tensor, "b n 3"]:
     return sampled.mean + torch.einsum("nck,bk->bnc", sampled.basis, code)
-
-
-def _rgb(array: np.ndarray, *, axis: int) -> np.ndarray:
-    """Return colours in RGB order, black 0 and white 1, from BGR and 0 to 255."""
-    return np.ascontiguousarray(np.flip(array, axis=axis) / np.float32(BYTE_RANGE))
-
-
-def _check_layout(path: Path, mean: np.ndarray, components: np.ndarray) -> None:
-    square = mean.ndim == COLOUR_DIMENSIONS and mean.shape == (mean.shape[0], mean.shape[0], 3)
-    if not square or components.shape[:-1] != mean.shape:
-        raise AssetError(
-            f"{path}: 'mean' is {mean.shape} and 'tex_dir' {components.shape}; expected U x U x 3 "
-            "and U x U x 3 x K"
-        )
-    if mean.dtype.kind not in "fiu" or components.dtype.kind not in "fiu":
-        raise AssetError(f"{path}: 'mean' and 'tex_dir' must be numbers; rebuild the file")

@@ -16,7 +16,7 @@ from flame_fit.cli.parsing import PROGRAM
 from flame_fit.errors import FlameFitError, UsageError
 
 # Each is a module of this package with a SUMMARY and `run(arguments, errors=console) -> int`.
-COMMANDS = ("fit",)
+COMMANDS = ("fit", "evaluate", "assets", "params", "texture-space", "prior")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,4 +59,4 @@ def _module(name: str) -> ModuleType:
 def _print_usage() -> None:
     print(f"usage: {PROGRAM} COMMAND ... | --version | --help\n")
     for name in COMMANDS:
-        print(f"  {name:<8}{_module(name).SUMMARY} {PROGRAM} {name} --help lists its options.")
+        print(f"  {name:<15}{_module(name).SUMMARY} {PROGRAM} {name} --help lists its options.")

@@ -18,6 +18,7 @@ from flame_fit.export.scene import (
     ExportMesh,
     ExportParams,
     ExportScene,
+    ExportUncertainty,
     OverlayImages,
     TextureMap,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "ExportMesh",
     "ExportParams",
     "ExportScene",
+    "ExportUncertainty",
     "FitReport",
     "ModelRecord",
     "OverlayImages",

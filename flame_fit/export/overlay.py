@@ -22,6 +22,10 @@ DOT_RADIUS = 1.3
 # Dots are drawn this many times larger and averaged down, which makes their edges smooth.
 DOT_OVERSAMPLING = 4
 DOT_OPACITY = 0.75
+# Share of a heat colour that is left where the clay is black.
+SHADE_FLOOR = 0.35
+# Coverage from which a pixel counts as the head's own.
+OPAQUE = 0.99
 
 
 def compose_overlay(
@@ -44,7 +48,7 @@ def compose_overlay(
         _fit_height(_on_studio(images), panel_height),
         _fit_height(texture, panel_height),
     ]
-    return _row(panels, ("photo", "fit", "shape", "texture"))
+    return _row(panels, ("photo", "fit", _shape_caption(images), "texture"))
 
 
 def over_photo(images: OverlayImages) -> UInt8[np.ndarray, "h w 3"]:
@@ -57,7 +61,32 @@ def _on_studio(images: OverlayImages) -> UInt8[np.ndarray, "h w 3"]:
     height, width = images.coverage.shape
     position = np.linspace(0.0, 1.0, height)[:, None, None]
     backdrop = STUDIO_TOP * (1.0 - position) + STUDIO_BOTTOM * position
-    return _mix(images.shape, np.broadcast_to(backdrop, (height, width, 3)), images.coverage)
+    return _mix(
+        _tinted_shape(images), np.broadcast_to(backdrop, (height, width, 3)), images.coverage
+    )
+
+
+def _tinted_shape(images: OverlayImages) -> UInt8[np.ndarray, "h w 3"]:
+    """Return the clay shape, coloured by how unsure it is if that is given."""
+    if images.deviation_mm is None:
+        return images.shape
+    share = np.clip(images.deviation_mm / _full_scale(images), 0.0, 1.0)
+    levels = np.round(255.0 * share).astype(np.uint8)
+    heat = np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO))[..., ::-1]
+    shade = images.shape.astype(np.float32).mean(axis=-1, keepdims=True) / 255.0
+    return np.round(heat * (SHADE_FLOOR + (1.0 - SHADE_FLOOR) * shade)).astype(np.uint8)
+
+
+def _full_scale(images: OverlayImages) -> float:
+    """Return the deviation, in millimetres, that has the brightest colour."""
+    inside = images.deviation_mm[images.coverage > OPAQUE]  # type: ignore[index]
+    return max(float(inside.max()), 1e-3) if len(inside) else 1.0
+
+
+def _shape_caption(images: OverlayImages) -> str:
+    if images.deviation_mm is None:
+        return "shape"
+    return f"deviation, black 0 to yellow {_full_scale(images):.1f} mm"
 
 
 def _mix(

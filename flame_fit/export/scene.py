@@ -32,6 +32,27 @@ class ExportMesh:
 
 
 @dataclass(frozen=True)
+class ExportUncertainty:
+    """Standard deviations of a fit by the curvature of its objective (Laplace's approximation).
+
+    Attributes:
+        shape: Of the identity coefficients.
+        expression: Of the expression coefficients.
+        head_rotation: Of the head's axis-angle vector, radians.
+        translation: Metres.
+        vertices_mm: Of every vertex of the unposed head, millimetres.
+        shape_covariance: Covariance of the identity coefficients.
+    """
+
+    shape: Float[np.ndarray, " S"]
+    expression: Float[np.ndarray, " E"]
+    head_rotation: Float[np.ndarray, "3"]
+    translation: Float[np.ndarray, "3"]
+    vertices_mm: Float[np.ndarray, " V"]
+    shape_covariance: Float[np.ndarray, "S S"]
+
+
+@dataclass(frozen=True)
 class ExportParams:
     """Every estimated parameter of one head by its whole name.
 
@@ -51,6 +72,7 @@ class ExportParams:
         projection: How the camera projects.
         model_name: The head model the coefficients belong to.
         model_sha256: Its file, so that coefficients are never read with another model.
+        uncertainty: How sure the fit is, None where nobody has asked it.
     """
 
     shape: Float[np.ndarray, " S"]
@@ -68,6 +90,7 @@ class ExportParams:
     projection: Literal["perspective", "orthographic"]
     model_name: str
     model_sha256: str
+    uncertainty: ExportUncertainty | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +116,7 @@ class OverlayImages:
         shape: The same head as plain clay, sRGB.
         coverage: How much of each pixel the head covers, 0..1.
         landmarks: Fitted landmarks as (x, y) in pixels of `photo`, drawn as small dots if given.
+        deviation_mm: How unsure the shape is at each pixel, drawn over `shape` if given.
     """
 
     photo: UInt8[np.ndarray, "H W 3"]
@@ -100,6 +124,7 @@ class OverlayImages:
     shape: UInt8[np.ndarray, "H W 3"]
     coverage: Float[np.ndarray, "H W"]
     landmarks: Float[np.ndarray, "L 2"] | None = None
+    deviation_mm: Float[np.ndarray, "H W"] | None = None
 
 
 @dataclass(frozen=True)

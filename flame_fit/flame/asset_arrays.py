@@ -9,11 +9,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from flame_fit.asset_files import read_npz
 from flame_fit.errors import AssetError
+from flame_fit.untrusted import read_npz
 
 ShapePattern = tuple[int | None, ...]
 """Expected sizes; None stands for any size."""
+_LONG = 40
+_MANY = 40
+"""How long and how many names an error message lists."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +49,22 @@ class AssetArrays:
                 f"{self.path}: '{key}' holds whole numbers but '{scale_key}' is missing; "
                 "add the metres per count or store float32"
             )
-        values = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+        with np.errstate(over="ignore"):
+            # What does not fit into float32 becomes infinite and is refused below.
+            values = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
         if not bool(torch.isfinite(values).all()):
             raise AssetError(f"{self.path}: '{key}' is not finite everywhere; rebuild the file")
         return values
 
     def indices(self, key: str, shape: ShapePattern, *, limit: int) -> Int[Tensor, "..."]:
         """Return indices below `limit` as int64."""
-        array = self._checked(key, shape, kinds="iu").astype(np.int64)
+        array = self._checked(key, shape, kinds="iu")
         if array.size and (array.min() < 0 or array.max() >= limit):
             raise AssetError(
                 f"{self.path}: '{key}' has indices from {array.min()} to {array.max()}, "
                 f"allowed are 0 to {limit - 1}; rebuild the file"
             )
-        return torch.from_numpy(array)
+        return torch.from_numpy(array.astype(np.int64))
 
     def flags(self, key: str, shape: ShapePattern) -> Bool[Tensor, "..."]:
         """Return truth values."""
@@ -81,10 +86,15 @@ class AssetArrays:
         """Return an array of one of the given NumPy kinds, values unchecked."""
         return self._checked(key, shape, kinds=kinds)
 
+    def _present(self) -> str:
+        """Return the names in the file, of which a file may have many and strange ones."""
+        names = [name for name in sorted(self.arrays) if name.isprintable() and len(name) < _LONG]
+        shown = ", ".join(names[:_MANY]) or "no arrays with proper names"
+        return f"{shown} and more" if len(self.arrays) > min(len(names), _MANY) else shown
+
     def _checked(self, key: str, shape: ShapePattern, *, kinds: str) -> np.ndarray:
         if key not in self.arrays:
-            present = ", ".join(sorted(self.arrays)) or "nothing"
-            raise AssetError(f"{self.path}: '{key}' is missing (the file has {present})")
+            raise AssetError(f"{self.path}: '{key}' is missing (the file has {self._present()})")
         array = self.arrays[key]
         fits = array.ndim == len(shape) and all(
             expected is None or size == expected

@@ -1,6 +1,5 @@
 """The head model as data: FLAME-format arrays and what is bound to their topology."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,22 +11,25 @@ from torch import Tensor
 from flame_fit.asset_files import find_asset, sha256_of
 from flame_fit.errors import AssetError, UsageError
 from flame_fit.flame.asset_arrays import AssetArrays
+from flame_fit.flame.layout import (
+    CONTOUR_POINTS as CONTOUR_POINTS,
+)
+from flame_fit.flame.layout import (
+    JOINT_COUNT,
+    MAXIMUM_FILE_BYTES,
+    PUBLISHED_BASIS_SIZE,
+    PUBLISHED_SHAPE_COUNT,
+)
+from flame_fit.flame.layout import (
+    POSE_FEATURES as POSE_FEATURES,
+)
+from flame_fit.flame.releases.catalogue import UNKNOWN_LICENCE
+from flame_fit.flame.releases.convert import read_release
+from flame_fit.flame.releases.recognise import read_description, text_of
 from flame_fit.geometry.tensors import move
 from flame_fit.geometry.topology import SurfacePoints
 
-JOINT_COUNT = 5
-"""Root, neck, jaw, left eye, right eye."""
-POSE_FEATURES = 9 * (JOINT_COUNT - 1)
-CONTOUR_POINTS = 17
-PUBLISHED_BASIS_SIZE = 400
-"""FLAME releases store identity and expression in one basis of this size,"""
-PUBLISHED_SHAPE_COUNT = 300
-"""of which this many, the first, are identity."""
-
-MAXIMUM_FILE_BYTES = 2**30
-MAXIMUM_META_CHARACTERS = 100_000
 WEIGHT_SUM_TOLERANCE = 1e-3
-UNKNOWN_LICENCE = "unknown: the file names none; see the terms of its source"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +118,12 @@ class FlameAssets:
 def load_assets(name_or_path: str | Path = "open_head") -> FlameAssets:
     """Load a head model by asset name or by path, as float32 tensors on the CPU.
 
+    A published pickle is converted in memory each time; nothing it contains is ever run.
+
     Raises:
         AssetError: not found, damaged, or not a model; the message says what to do.
     """
-    path = _resolve(name_or_path)
-    if path.suffix == ".pkl":
-        raise AssetError(
-            f"{path} is a pickle, which may run code when read; convert it to .npz first"
-        )
-    arrays = AssetArrays.read(path, maximum_bytes=MAXIMUM_FILE_BYTES)
+    arrays = _read_arrays(_resolve(name_or_path))
     template = arrays.floats("v_template", (None, 3))
     vertex_count = template.shape[0]
     faces = arrays.indices("f", (None, 3), limit=vertex_count)
@@ -134,7 +133,7 @@ def load_assets(name_or_path: str | Path = "open_head") -> FlameAssets:
     meta = _read_meta(arrays)
     return FlameAssets(
         name=meta.name,
-        sha256=sha256_of(path),
+        sha256=sha256_of(arrays.path),
         licence=meta.licence,
         v_template=template,
         faces=faces,
@@ -172,6 +171,15 @@ def _resolve(name_or_path: str | Path) -> Path:
     return find_asset(f"{given}.npz")
 
 
+def _read_arrays(path: Path) -> AssetArrays:
+    """Return the arrays of a file, which a published file gets from its conversion."""
+    if path.suffix == ".npz":
+        arrays = AssetArrays.read(path, maximum_bytes=MAXIMUM_FILE_BYTES)
+        if "meta" in arrays:
+            return arrays
+    return AssetArrays(path=path, arrays=read_release(path).arrays)
+
+
 def _shape_count(arrays: AssetArrays, basis_size: int) -> int:
     """Return how many of the joint basis are identity; the rest is expression."""
     if "n_shape" in arrays:
@@ -194,16 +202,12 @@ def _shape_count(arrays: AssetArrays, basis_size: int) -> int:
 def _read_meta(arrays: AssetArrays) -> _Meta:
     if "meta" not in arrays:
         return _Meta(name=arrays.path.stem, licence=UNKNOWN_LICENCE)
-    text = arrays.text("meta")
-    try:
-        content = json.loads(text) if len(text) <= MAXIMUM_META_CHARACTERS else None
-    except (json.JSONDecodeError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
+    content = read_description(arrays.raw("meta", (), kinds="U"))
+    if content is None:
         raise AssetError(f"{arrays.path}: 'meta' is not a JSON object of moderate size; rebuild it")
     return _Meta(
-        name=str(content.get("name", arrays.path.stem)),
-        licence=str(content.get("licence", UNKNOWN_LICENCE)),
+        name=text_of(content, "name", arrays.path.stem),
+        licence=text_of(content, "licence", UNKNOWN_LICENCE),
     )
 
 

@@ -16,9 +16,9 @@ class SurfacePoints:
 
 
 def points_on_surface(
-    vertices: Float[Tensor, "b V 3"], faces: Int[Tensor, "F 3"], points: SurfacePoints
-) -> Float[Tensor, "b n 3"]:
-    """Return the positions of surface points.
+    vertices: Float[Tensor, "b V C"], faces: Int[Tensor, "F 3"], points: SurfacePoints
+) -> Float[Tensor, "b n C"]:
+    """Return the positions of surface points, or other values that vertices have.
 
     Args:
         vertices: vertex positions.

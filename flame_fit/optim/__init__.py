@@ -1,5 +1,6 @@
 """Solvers: they know vectors and costs, and nothing of faces."""
 
+from flame_fit.optim.adam import AdamSettings, descend
 from flame_fit.optim.levenberg_marquardt import (
     LeastSquaresProblem,
     LevenbergMarquardtSettings,
@@ -10,10 +11,12 @@ from flame_fit.optim.levenberg_marquardt import (
 )
 
 __all__ = [
+    "AdamSettings",
     "LeastSquaresProblem",
     "LevenbergMarquardtSettings",
     "NormalEquations",
     "Solution",
     "Status",
+    "descend",
     "minimise",
 ]

@@ -18,6 +18,7 @@ from flame_fit.export import (
     ExportMesh,
     ExportParams,
     ExportScene,
+    ExportUncertainty,
     FitReport,
     ModelRecord,
     OverlayImages,
@@ -36,13 +37,16 @@ from flame_fit.geometry import (
 from flame_fit.image_files import Photo
 from flame_fit.losses import landmark_error
 from flame_fit.observation import FaceEvidence
-from flame_fit.pipeline.geometry_fit import GeometryFit
-from flame_fit.pipeline.head_state import HeadState
 from flame_fit.pipeline.landmark_terms import MESH_COUNT, inter_ocular_pixels
 from flame_fit.pipeline.look import Look
 from flame_fit.pipeline.result import FitResult
+from flame_fit.pipeline.stages import StageReport as SolvedStage
 from flame_fit.pipeline.tools import FitTools
+from flame_fit.pipeline.uncertainty import Uncertainty, vertex_deviation
 from flame_fit.render import render_shape
+from flame_fit.render.interpolation import interpolate_covered
+from flame_fit.render.rasterizer import rasterize_covered
+from flame_fit.render.screen import to_screen
 from flame_fit.scene import SceneParams
 from flame_fit.texture.texel_geometry import chart_of
 
@@ -51,6 +55,26 @@ DOUBTFUL_NME = 0.05
 DOUBTFUL_PSNR_MODEL = 15.0
 DOUBTFUL_COVERAGE = 0.15
 PROFILE_DEGREES = 50.0
+MILLIMETRES = 1000.0
+
+
+@dataclass(frozen=True)
+class ObservedFace:
+    """One face of one photo before it is fitted.
+
+    Attributes:
+        photo: The photo.
+        photo_sha256: Of its file.
+        number: Of the face in the photo, the largest is 1.
+        evidence: What the detectors saw.
+        seconds: Time for reading and detecting.
+    """
+
+    photo: Photo
+    photo_sha256: str
+    number: int
+    evidence: FaceEvidence
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -58,24 +82,18 @@ class FittedFace:
     """Everything known about one fitted face.
 
     Attributes:
-        photo: The photo.
-        photo_sha256: Of its file.
-        face: Number of the face in the photo, the largest is 1.
-        evidence: What the detectors saw.
-        geometry: Shape, pose and camera.
-        look: Light, texture and pictures.
-        observe_seconds: Time for reading and detecting.
+        observed: The photo and what was seen in it.
+        stages: What the stages did, in order.
+        look: The scene, texture and pictures.
+        uncertainty: Of the last stage that moved the head.
         geometry_seconds: Time for the geometry.
         total_seconds: Time for all of it.
     """
 
-    photo: Photo
-    photo_sha256: str
-    face: int
-    evidence: FaceEvidence
-    geometry: GeometryFit
+    observed: ObservedFace
+    stages: tuple[SolvedStage, ...]
     look: Look
-    observe_seconds: float
+    uncertainty: Uncertainty
     geometry_seconds: float
     total_seconds: float
 
@@ -88,10 +106,10 @@ def assemble_result(fitted: FittedFace, *, tools: FitTools, config: FitConfig) -
         tools: Models and backends.
         config: The configuration, for the record.
     """
-    state, look = fitted.geometry.state, fitted.look
+    scene, look = fitted.look.scene, fitted.look
     landmarks = _fitted_landmarks(fitted, tools)
     export = ExportScene(
-        mesh=_mesh(state, tools),
+        mesh=_mesh(scene, tools),
         texture=_to_srgb8(look.maps.albedo),
         params=_params(fitted, tools),
         overlay=_overlay(fitted, landmarks, tools, config),
@@ -100,12 +118,6 @@ def assemble_result(fitted: FittedFace, *, tools: FitTools, config: FitConfig) -
             TextureMap("confidence", _to_uint8(look.maps.confidence)),
             TextureMap("mask", _to_uint8(look.maps.mask.float())),
         ),
-    )
-    scene = SceneParams(
-        flame=state.flame,
-        camera=state.camera,
-        texture_code=look.appearance.texture_code[None],
-        lighting=look.appearance.lighting[None],
     )
     return FitResult(scene=scene, export=export)
 
@@ -135,14 +147,14 @@ def _in_model_space(params: FlameParams) -> FlameParams:
     )
 
 
-def _mesh(state: HeadState, tools: FitTools) -> ExportMesh:
+def _mesh(scene: SceneParams, tools: FitTools) -> ExportMesh:
     model, chart = tools.model, chart_of(tools.assets)
     neutral = FlameParams.zeros(
         shape=model.shape_count, expression=model.expression_count, device=tools.device
     )
-    neutral = FlameParams(**{**vars(neutral), "shape": state.flame.shape})
+    neutral = FlameParams(**{**vars(neutral), "shape": scene.flame.shape})
     return ExportMesh(
-        vertices=_numpy(model.mesh(_in_model_space(state.flame)).vertices[0]),
+        vertices=_numpy(model.mesh(_in_model_space(scene.flame)).vertices[0]),
         neutral_vertices=_numpy(model.mesh(neutral).vertices[0]),
         faces=_numpy(tools.assets.faces),
         uv=_numpy(chart.uv),
@@ -151,8 +163,8 @@ def _mesh(state: HeadState, tools: FitTools) -> ExportMesh:
 
 
 def _params(fitted: FittedFace, tools: FitTools) -> ExportParams:
-    state, appearance = fitted.geometry.state, fitted.look.appearance
-    flame, camera = state.flame, state.camera
+    scene = fitted.look.scene
+    flame, camera = scene.flame, scene.camera
     return ExportParams(
         shape=_numpy(flame.shape[0]),
         expression=_numpy(flame.expression[0]),
@@ -163,32 +175,58 @@ def _params(fitted: FittedFace, tools: FitTools) -> ExportParams:
         eyes=_numpy(flame.eyes[0]),
         focal=_numpy(camera.focal[0]),
         principal_point=_numpy(camera.principal_point[0]),
-        image_size=np.array([fitted.photo.width, fitted.photo.height]),
-        lighting=_numpy(appearance.lighting),
-        texture_code=_numpy(appearance.texture_code),
+        image_size=np.array([fitted.observed.photo.width, fitted.observed.photo.height]),
+        lighting=_numpy(scene.lighting[0]),
+        texture_code=_numpy(scene.texture_code[0]),
         projection=camera.projection,
         model_name=tools.assets.name,
         model_sha256=tools.assets.sha256,
+        uncertainty=_uncertainty(fitted, tools),
     )
+
+
+def _uncertainty(fitted: FittedFace, tools: FitTools) -> ExportUncertainty:
+    found = fitted.uncertainty
+    span = found.layout.span("shape")
+    return ExportUncertainty(
+        shape=_numpy(found.deviation("shape")),
+        expression=_numpy(found.deviation("expression")),
+        head_rotation=_numpy(found.deviation("head_rotation")),
+        translation=_numpy(found.deviation("translation")),
+        vertices_mm=MILLIMETRES * _numpy(vertex_deviation(tools.model, found)),
+        shape_covariance=_numpy(found.covariance[span, span]),
+    )
+
+
+def _deviation_image(fitted: FittedFace, tools: FitTools) -> Float[np.ndarray, "H W"]:
+    """Return how unsure the shape is at each pixel of the picture, millimetres."""
+    look = fitted.look
+    screen = to_screen(look.mesh.vertices, look.scene.camera.crop(look.crop))
+    covered = rasterize_covered(
+        screen, look.mesh.faces, look.crop.size, rasterizer=tools.rasterizer
+    )
+    deviation = vertex_deviation(tools.model, fitted.uncertainty)
+    values = interpolate_covered(covered, look.mesh.faces, deviation[None, :, None])
+    return MILLIMETRES * _numpy(covered.scatter(values)[0, ..., 0])
 
 
 def _fitted_landmarks(fitted: FittedFace, tools: FitTools) -> Float[Tensor, "L 2"]:
     """Return where the first landmark set lies on the fitted head, in photo pixels."""
-    state, seen = fitted.geometry.state, fitted.evidence.landmarks[0]
+    scene, seen = fitted.look.scene, fitted.observed.evidence.landmarks[0]
     mesh = fitted.look.mesh
     kind = "ibug" if seen.kind == "ibug68" else "mediapipe"
-    points = tools.model.landmark_points(mesh, kind, projection=state.camera.projection)
+    points = tools.model.landmark_points(mesh, kind, projection=scene.camera.projection)
     world = points_on_surface(mesh.vertices, mesh.faces, points)
-    return project(state.camera, world).pixels[0, : len(seen.pixels)]
+    return project(scene.camera, world).pixels[0, : len(seen.pixels)]
 
 
 def _overlay(
     fitted: FittedFace, landmarks: Float[Tensor, "L 2"], tools: FitTools, config: FitConfig
 ) -> OverlayImages:
-    look, state = fitted.look, fitted.geometry.state
+    look, scene = fitted.look, fitted.look.scene
     clay = render_shape(
         look.mesh,
-        state.camera.crop(look.crop),
+        scene.camera.crop(look.crop),
         image_size=look.crop.size,
         rasterizer=tools.rasterizer,
     )
@@ -204,13 +242,14 @@ def _overlay(
         shape=_to_srgb8(clay.image[0] / covered),
         coverage=_numpy(coverage),
         landmarks=dots,
+        deviation_mm=_deviation_image(fitted, tools) if config.overlay_uncertainty else None,
     )
 
 
 def _report(
     fitted: FittedFace, landmarks: Float[Tensor, "L 2"], tools: FitTools, config: FitConfig
 ) -> FitReport:
-    look, seen = fitted.look, fitted.evidence.landmarks[0]
+    look, seen = fitted.look, fitted.observed.evidence.landmarks[0]
     target = torch.from_numpy(seen.pixels).to(landmarks)
     error = landmark_error(
         landmarks[:MESH_COUNT], target[:MESH_COUNT], scale=inter_ocular_pixels(seen)
@@ -219,12 +258,12 @@ def _report(
     warnings = _warnings(fitted, error, coverage)
     return FitReport(
         status="doubtful" if warnings else "ok",
-        photo=str(fitted.photo.path.resolve()),
-        photo_sha256=fitted.photo_sha256,
-        face=fitted.face,
+        photo=str(fitted.observed.photo.path.resolve()),
+        photo_sha256=fitted.observed.photo_sha256,
+        face=fitted.observed.number,
         seconds=Seconds(
             total=fitted.total_seconds,
-            observe=fitted.observe_seconds,
+            observe=fitted.observed.seconds,
             geometry=fitted.geometry_seconds,
             appearance=look.appearance_seconds,
             texture=look.texture_seconds,
@@ -238,7 +277,7 @@ def _report(
         texture_model=config.texture_model,
         device=str(tools.device),
         backends=Backends(
-            detector=fitted.evidence.detector,
+            detector=fitted.observed.evidence.detector,
             segmentation="mediapipe selfie segmentation and skin colour",
             rasterizer=tools.rasterizer_name,
         ),
@@ -262,7 +301,7 @@ def _coverage(look: Look, tools: FitTools) -> float:
 
 def _warnings(fitted: FittedFace, error: float, coverage: float) -> tuple[str, ...]:
     look = fitted.look
-    turned = axis_angle_to_matrix(fitted.geometry.state.flame.head_rotation[0])
+    turned = axis_angle_to_matrix(fitted.look.scene.flame.head_rotation[0])
     yaw = math.degrees(float(yaw_pitch_roll(turned).yaw))
     checks = (
         (error > DOUBTFUL_NME, f"landmarks are off by {error:.3f} of the inter-ocular distance"),
@@ -277,22 +316,12 @@ def _warnings(fitted: FittedFace, error: float, coverage: float) -> tuple[str, .
 
 
 def _stages(fitted: FittedFace) -> tuple[StageReport, ...]:
-    stages = [
+    return tuple(
         StageReport(
             report.name,
             report.status,
             report.steps,
             tuple(TermReport(t.name, t.unweighted, t.weighted) for t in report.terms),
         )
-        for report in fitted.geometry.reports
-    ]
-    appearance = fitted.look.appearance
-    solution = appearance.solution
-    photometric = TermReport(
-        "photometric", appearance.photometric, solution.cost - appearance.prior
+        for report in fitted.stages
     )
-    prior = TermReport("prior_light_and_texture", appearance.prior, appearance.prior)
-    stages.append(
-        StageReport("appearance", solution.status.value, solution.steps, (photometric, prior))
-    )
-    return tuple(stages)

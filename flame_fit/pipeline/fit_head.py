@@ -1,49 +1,82 @@
-"""The geometry of one face from its evidence: first guess, then the stages."""
+"""A head from landmarks: first guess in closed form, then pose, then shape and expression."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
+from flame_fit.appearance import white_lighting
 from flame_fit.errors import InputError
 from flame_fit.flame import FlameModel, FlameParams
 from flame_fit.geometry import Camera, SurfacePoints, points_on_surface
 from flame_fit.observation import FaceEvidence
-from flame_fit.pipeline.geometry_fit import GeometryFit, fit_geometry
-from flame_fit.pipeline.head_state import HeadState
+from flame_fit.pipeline.focal_search import search_focal
 from flame_fit.pipeline.landmark_terms import landmark_terms
 from flame_fit.pipeline.plan import FitPlan
 from flame_fit.pipeline.pose_start import start_pose
+from flame_fit.pipeline.priors import Prior
+from flame_fit.pipeline.stages import Evidence, StageResult, run_stage
+from flame_fit.scene import SceneParams
 
 # A point that the detector does not trust still says roughly how the head is turned.
 LEAST_CONFIDENCE = 1e-3
 
 
-def fit_head(
-    model: FlameModel, camera: Camera, evidence: FaceEvidence, *, plan: FitPlan
-) -> GeometryFit:
-    """Fit shape, expression, pose and focal length of one head.
+def fit_landmarks(
+    model: FlameModel,
+    start: SceneParams,
+    evidence: Sequence[FaceEvidence],
+    *,
+    plan: FitPlan,
+    priors: tuple[Prior, ...],
+) -> tuple[StageResult, ...]:
+    """Fit shape, expression, pose and focal length of a batch of heads to their landmarks.
+
+    Args:
+        model: The head model with the components in use.
+        start: First guesses.
+        evidence: What was seen of each face.
+        plan: Stages and noise.
+        priors: Priors of the geometry.
+
+    Raises:
+        AssetError: If the model has no landmark embedding.
+    """
+
+    def known(scene: SceneParams, round_number: int) -> Evidence:
+        terms = landmark_terms(model, scene, evidence, settings=plan.landmarks)
+        return Evidence(terms, priors)
+
+    posed = run_stage(model, start, plan.pose, evidence=known)
+    scene = posed.scene
+    if plan.focal_search is not None:
+        scene = search_focal(
+            model,
+            scene,
+            evidence,
+            settings=plan.landmarks,
+            priors=priors,
+            search=plan.focal_search,
+        )
+    return posed, run_stage(model, scene, plan.geometry, evidence=known)
+
+
+def first_guess(
+    model: FlameModel, camera: Camera, evidence: FaceEvidence, *, texture_count: int
+) -> SceneParams:
+    """Return the mean head, turned and placed by the first landmark set (closed form).
 
     Args:
         model: The head model with the components in use.
         camera: First guess of the camera of the photo.
         evidence: What was seen of the face.
-        plan: Stages, noise and priors.
+        texture_count: How many texture codes the scene has; they are zero, and the light white.
 
     Raises:
         InputError: If the model has other landmarks than were seen.
         AssetError: If the model has no landmark embedding.
     """
-    return fit_geometry(
-        model,
-        first_guess(model, camera, evidence),
-        make_terms=lambda state: landmark_terms(model, state, evidence, settings=plan.landmarks),
-        stages=plan.stages,
-        priors=plan.pose_priors,
-    )
-
-
-def first_guess(model: FlameModel, camera: Camera, evidence: FaceEvidence) -> HeadState:
-    """Return the mean head, turned and placed by the first landmark set (closed form)."""
     rest = FlameParams.zeros(
         shape=model.shape_count,
         expression=model.expression_count,
@@ -60,13 +93,19 @@ def first_guess(model: FlameModel, camera: Camera, evidence: FaceEvidence) -> He
             f"{len(seen.pixels)} landmarks were seen, the model has {len(points)}; "
             "use a model with an embedding of this kind"
         )
-    return start_pose(
+    start = start_pose(
         model,
         rest,
         camera,
         points=points,
         pixels=torch.from_numpy(seen.pixels).to(points),
         weight=torch.from_numpy(seen.confidence).to(points) + LEAST_CONFIDENCE,
+    )
+    return SceneParams(
+        flame=start.flame,
+        camera=start.camera,
+        texture_code=torch.zeros(1, texture_count, dtype=model.dtype, device=model.device),
+        lighting=white_lighting(dtype=model.dtype, device=model.device),
     )
 
 

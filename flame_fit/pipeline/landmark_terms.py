@@ -1,8 +1,9 @@
-"""Landmarks of a face as terms of the geometry."""
+"""Landmarks of faces as terms of the fit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -10,47 +11,97 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flame_fit.flame import FlameModel
+from flame_fit.flame import FlameMesh, FlameModel
 from flame_fit.geometry import SurfacePoints
+from flame_fit.geometry.tensors import stack, take
 from flame_fit.observation import FaceEvidence, Landmarks
-from flame_fit.pipeline.geometry import PointTerm
-from flame_fit.pipeline.geometry_fit import metres_per_pixel
-from flame_fit.pipeline.head_state import HeadState
-from flame_fit.priors.face_mesh_topology import face_mesh_topology
+from flame_fit.pipeline.contour import seen_outline
+from flame_fit.pipeline.terms import DepthTerm, PointTerm, Term, shared_weight
+from flame_fit.priors.face_mesh_topology import MESH_COUNT, POINT_COUNT, face_mesh_topology
+from flame_fit.scene import SceneParams
 
-MESH_COUNT = 468
-IRIS_COUNT = 10
 CONTOUR_COUNT = 17
 IBUG_COUNT = 68
 
 
 @dataclass(frozen=True)
-class LandmarkSettings:
-    """How far detectors err, and how much their points are worth.
+class PointNoise:
+    """How far points of one kind err, and what they are worth.
 
     Attributes:
-        mesh_sigma: Standard deviation of a face-mesh point, metres on the face.
-        lid_sigma: The same for the points along the lids, which detectors find most exactly.
-        lip_sigma: The same for the points along the lips.
-        iris_sigma: The same for the ten iris points.
-        ibug_sigma: The same for the 51 inner iBUG points.
-        contour_sigma: The same for the 17 contour points, which slide along the jaw.
-        mesh_count: Independent points that the mesh without lids and lips is worth.
-        lid_count: Independent points the 32 along the lids are worth.
-        lip_count: Independent points the 40 along the lips are worth.
-        weight: Weight of all landmark terms.
+        sigma: Standard deviation of a point, metres on the face.
+        worth: How many independent points they are worth together.
+        weight: Weight of the term; at 0 it is left out.
     """
 
-    mesh_sigma: float = 0.002
-    lid_sigma: float = 0.0012
-    lip_sigma: float = 0.0016
-    iris_sigma: float = 0.0008
-    ibug_sigma: float = 0.0015
-    contour_sigma: float = 0.003
-    mesh_count: float = 100.0
-    lid_count: float = 16.0
-    lip_count: float = 20.0
+    sigma: float
+    worth: float
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class LandmarkSettings:
+    """Noise of every kind of landmark.
+
+    Attributes:
+        landmarks: Points of the face mesh that are of no other kind.
+        lids: Points along the lids, which detectors find most exactly.
+        lips: Points along the lips.
+        irises: The ten iris points.
+        contour: Points along the outline of the face, which slide.
+        depth: Depth of the face mesh, relative to its mean.
+        ibug: The 51 inner points of iBUG-68.
+        ibug_contour: Its 17 outline points.
+    """
+
+    landmarks: PointNoise = field(default_factory=lambda: PointNoise(0.002, 100.0))
+    lids: PointNoise = field(default_factory=lambda: PointNoise(0.0012, 16.0))
+    lips: PointNoise = field(default_factory=lambda: PointNoise(0.0016, 20.0))
+    irises: PointNoise = field(default_factory=lambda: PointNoise(0.0008, 10.0))
+    contour: PointNoise = field(default_factory=lambda: PointNoise(0.003, 10.0))
+    depth: PointNoise = field(default_factory=lambda: PointNoise(0.005, 30.0))
+    ibug: PointNoise = field(default_factory=lambda: PointNoise(0.0015, 51.0))
+    ibug_contour: PointNoise = field(default_factory=lambda: PointNoise(0.003, 17.0))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One landmark set of one face, and the head as it is now."""
+
+    landmarks: Landmarks
+    model: FlameModel
+    mesh: FlameMesh
+    scene: SceneParams
+
+    @property
+    def metres_per_pixel(self) -> Float[Tensor, ""]:
+        """How many metres a pixel spans at the head's distance."""
+        focal = self.scene.camera.focal[0, 0]
+        if self.scene.camera.projection == "orthographic":
+            return 1.0 / focal
+        return (-self.scene.flame.translation[0, 2]).clamp_min(1e-3) / focal
+
+    def pixels(self, index: np.ndarray) -> Float[Tensor, "1 n 2"]:
+        """Where some of the points were seen."""
+        return torch.from_numpy(self.landmarks.pixels[index]).to(self.mesh.vertices)[None]
+
+    def confidence(self, index: np.ndarray) -> Float[Tensor, "1 n"]:
+        """How sure the detector is of them."""
+        return torch.from_numpy(self.landmarks.confidence[index]).to(self.mesh.vertices)[None]
+
+    def term(
+        self, name: str, points: SurfacePoints, index: np.ndarray, noise: PointNoise
+    ) -> PointTerm:
+        """Return a term of some of the points."""
+        pixels = self.pixels(index)
+        sigma = noise.sigma / self.metres_per_pixel
+        return PointTerm(
+            name=name,
+            points=points,
+            pixels=pixels,
+            sigma=sigma.expand(pixels.shape[:2]),
+            weight=shared_weight(self.confidence(index), worth=noise.worth, weight=noise.weight),
+        )
 
 
 @lru_cache(maxsize=1)
@@ -59,127 +110,104 @@ def _mesh_groups() -> tuple[tuple[str, np.ndarray], ...]:
     topology = face_mesh_topology()
     lids = np.concatenate([topology.left_eye, topology.right_eye])
     lips = np.union1d(topology.lips_outer, topology.lips_inner)
-    others = np.setdiff1d(np.arange(MESH_COUNT), np.concatenate([lids, lips]))
-    return (("landmarks", others), ("lids", lids), ("lips", lips))
-
-
-def _select(points: SurfacePoints, index: np.ndarray) -> SurfacePoints:
-    return SurfacePoints(points.face_index[index], points.barycentrics[index])
-
-
-def _term(
-    name: str,
-    points: SurfacePoints,
-    seen: Landmarks,
-    index: np.ndarray,
-    *,
-    sigma: Float[Tensor, ""],
-    count: float,
-    weight: float,
-) -> PointTerm:
-    pixels = torch.from_numpy(seen.pixels[index]).to(sigma)
-    return PointTerm(
-        name=name,
-        points=points,
-        pixels=pixels,
-        sigma=sigma.expand(len(pixels)),
-        confidence=torch.from_numpy(seen.confidence[index]).to(sigma),
-        weight=weight,
-        effective_count=count,
-    )
+    contour = topology.face_oval
+    others = np.setdiff1d(np.arange(MESH_COUNT), np.concatenate([lids, lips, contour]))
+    return (("landmarks", others), ("lids", lids), ("lips", lips), ("contour", contour))
 
 
 def landmark_terms(
     model: FlameModel,
-    state: HeadState,
-    evidence: FaceEvidence,
+    scene: SceneParams,
+    evidence: Sequence[FaceEvidence],
     *,
     settings: LandmarkSettings,
-) -> tuple[PointTerm, ...]:
-    """Return the point terms of every landmark set of a face.
+) -> tuple[Term, ...]:
+    """Return the terms of every landmark set of a batch of faces.
 
     Args:
         model: The head model, with its landmark embeddings.
-        state: The head as it is now: the contour depends on its pose, the noise in pixels on
-            its distance.
-        evidence: What the detectors saw.
+        scene: The heads as they are now: the contour depends on their pose, the noise in pixels
+            on their distance.
+        evidence: What the detectors saw of each; landmarks of the same kinds in all of them.
         settings: Noise in metres and the worth of the points.
 
     Raises:
         AssetError: If the model has no landmark embedding.
     """
-    mesh = model.mesh(state.flame)
-    pixel = metres_per_pixel(state).detach()
-    terms: list[PointTerm] = []
-    for seen in evidence.landmarks:
-        if seen.kind == "ibug68":
-            points = model.landmark_points(mesh, "ibug", projection=state.camera.projection)
-            terms.extend(_ibug_terms(points, seen, pixel=pixel, settings=settings))
-            continue
-        embedding = model.landmark_points(mesh, "mediapipe")
-        terms.extend(_mesh_terms(embedding, seen, pixel=pixel, settings=settings))
-    return tuple(terms)
+    every = [
+        _terms_of_one(model, take(scene, index), seen, settings)
+        for index, seen in enumerate(evidence)
+    ]
+    return tuple(stack(terms) for terms in zip(*every, strict=True))
 
 
-def _mesh_terms(
-    points: SurfacePoints,
-    seen: Landmarks,
-    *,
-    pixel: Float[Tensor, ""],
-    settings: LandmarkSettings,
-) -> list[PointTerm]:
+def _terms_of_one(
+    model: FlameModel, scene: SceneParams, evidence: FaceEvidence, settings: LandmarkSettings
+) -> list[Term]:
+    mesh = model.mesh(scene.flame)
+    terms: list[Term] = []
+    for landmarks in evidence.landmarks:
+        seen = _Seen(landmarks, model, mesh, scene)
+        make = _ibug_terms if landmarks.kind == "ibug68" else _mesh_terms
+        terms.extend(make(seen, settings))
+    return terms
+
+
+def _mesh_terms(seen: _Seen, settings: LandmarkSettings) -> list[Term]:
     """Return the face mesh in groups of one precision, and the irises where they were seen."""
+    embedding = seen.model.landmark_points(seen.mesh, "mediapipe")
     groups = list(_mesh_groups())
-    sigmas = [settings.mesh_sigma, settings.lid_sigma, settings.lip_sigma]
-    counts = [settings.mesh_count, settings.lid_count, settings.lip_count]
-    if len(seen.pixels) >= MESH_COUNT + IRIS_COUNT:
-        groups.append(("irises", np.arange(MESH_COUNT, MESH_COUNT + IRIS_COUNT)))
-        sigmas.append(settings.iris_sigma)
-        counts.append(float(IRIS_COUNT))
+    if len(seen.landmarks.pixels) >= POINT_COUNT:
+        groups.append(("irises", np.arange(MESH_COUNT, POINT_COUNT)))
+    terms: list[Term] = []
+    for name, index in groups:
+        noise: PointNoise = getattr(settings, name)
+        if noise.weight > 0:
+            points = _select(embedding, index)
+            if name == "contour":
+                points = seen_outline(
+                    seen.model, seen.mesh, seen.scene.camera, points, seen.pixels(index)
+                )
+            terms.append(seen.term(name, points, index, noise))
+    if settings.depth.weight > 0 and seen.landmarks.depth is not None:
+        terms.append(_depth_term(seen, embedding, settings.depth))
+    return terms
+
+
+def _depth_term(seen: _Seen, embedding: SurfacePoints, noise: PointNoise) -> DepthTerm:
+    """Return the depth that the detector gives the points of the mesh."""
+    index = np.arange(MESH_COUNT)
+    given = np.asarray(seen.landmarks.depth)[index]
+    depth = torch.from_numpy(given).to(seen.mesh.vertices)[None] * seen.metres_per_pixel
+    return DepthTerm(
+        name="depth",
+        points=_select(embedding, index),
+        depth=depth,
+        sigma=torch.full_like(depth, noise.sigma),
+        weight=shared_weight(seen.confidence(index), worth=noise.worth, weight=noise.weight),
+    )
+
+
+def _ibug_terms(seen: _Seen, settings: LandmarkSettings) -> list[Term]:
+    """Return the 51 inner points and the 17 contour points (chosen by the head's turn)."""
+    projection = seen.scene.camera.projection
+    points = seen.model.landmark_points(seen.mesh, "ibug", projection=projection)
+    points = SurfacePoints(points.face_index[0], points.barycentrics[0])
+    contour, inner = np.arange(CONTOUR_COUNT), np.arange(CONTOUR_COUNT, IBUG_COUNT)
+    groups = (
+        ("landmarks", inner, settings.ibug),
+        ("contour", contour, settings.ibug_contour),
+    )
     return [
-        _term(
-            name,
-            _select(points, index),
-            seen,
-            index,
-            sigma=sigma / pixel,
-            count=count,
-            weight=settings.weight,
-        )
-        for (name, index), sigma, count in zip(groups, sigmas, counts, strict=True)
+        seen.term(name, _select(points, index), index, noise)
+        for name, index, noise in groups
+        if noise.weight > 0
     ]
 
 
-def _ibug_terms(
-    points: SurfacePoints,
-    seen: Landmarks,
-    *,
-    pixel: Float[Tensor, ""],
-    settings: LandmarkSettings,
-) -> tuple[PointTerm, PointTerm]:
-    """Return the 51 inner points and the 17 contour points (chosen by the head's turn)."""
-    points = SurfacePoints(points.face_index[0], points.barycentrics[0])
-    contour, inner = np.arange(CONTOUR_COUNT), np.arange(CONTOUR_COUNT, IBUG_COUNT)
-    return (
-        _term(
-            "landmarks",
-            _select(points, inner),
-            seen,
-            inner,
-            sigma=settings.ibug_sigma / pixel,
-            count=51.0,
-            weight=settings.weight,
-        ),
-        _term(
-            "contour",
-            _select(points, contour),
-            seen,
-            contour,
-            sigma=settings.contour_sigma / pixel,
-            count=float(CONTOUR_COUNT),
-            weight=settings.weight,
-        ),
-    )
+def _select(points: SurfacePoints, index: np.ndarray) -> SurfacePoints:
+    """Return some of the points, as those of a batch of one."""
+    return SurfacePoints(points.face_index[index][None], points.barycentrics[index][None])
 
 
 def inter_ocular_pixels(seen: Landmarks) -> float:

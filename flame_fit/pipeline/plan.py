@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from flame_fit.config import FitConfig
+from flame_fit.config import FitConfig, TermWeights
 from flame_fit.optim import LevenbergMarquardtSettings
-from flame_fit.pipeline.appearance import AppearanceSettings
-from flame_fit.pipeline.geometry_fit import GeometryStage, PosePriors
-from flame_fit.pipeline.head_state import ALL_BLOCKS, FOCAL_BLOCK
-from flame_fit.pipeline.landmark_terms import LandmarkSettings
+from flame_fit.pipeline.blocks import ALL_BLOCKS, APPEARANCE_BLOCKS, FOCAL_BLOCK, GEOMETRY_BLOCKS
+from flame_fit.pipeline.focal_search import FocalSearch
+from flame_fit.pipeline.head_priors import HeadPriors
+from flame_fit.pipeline.landmark_terms import LandmarkSettings, PointNoise
+from flame_fit.pipeline.priors import LightSpread
+from flame_fit.pipeline.skin_evidence import SkinLevel, SkinSettings
+from flame_fit.pipeline.stages import Stage
 
 POSE_BLOCKS = ("head_rotation", "translation")
-# With a focal length that was measured, only its reading error is left.
-KNOWN_LOG_FOCAL_SIGMA = 0.02
 # Rounds in which the contour points of the pose are chosen anew.
 CONTOUR_ROUNDS = 2
 
@@ -24,48 +25,100 @@ class FitPlan:
     """Stages, noise and priors of a fit.
 
     Attributes:
-        stages: Stages of the geometry.
+        pose: The first stage: where the mean head is, by landmarks.
+        geometry: The second: shape and expression too, by landmarks.
+        focal_search: Focal lengths that are tried between the last two landmark stages where none
+            is known; None to descend on it.
+        refinement: The joint stage over landmarks and skin, None where skin moves no geometry.
+        appearance: The last stage: light and texture codes.
         landmarks: Noise and worth of the landmarks.
-        pose_priors: Priors of the geometry.
-        appearance: Noise and priors of light and texture codes.
+        skin: Noise and worth of skin colours as evidence of light and texture.
+        moving_skin: The same where they also move the head.
+        coarse_levels: Levels of the first look at the skin and of the rounds of the refinement.
+        fine_level: Level of the last stage.
+        head_priors: Priors of the geometry.
+        light: Prior of the light.
     """
 
-    stages: tuple[GeometryStage, ...]
+    pose: Stage
+    geometry: Stage
+    focal_search: FocalSearch | None
+    refinement: Stage | None
+    appearance: Stage
     landmarks: LandmarkSettings
-    pose_priors: PosePriors
-    appearance: AppearanceSettings
+    skin: SkinSettings
+    moving_skin: SkinSettings
+    coarse_levels: tuple[SkinLevel, ...]
+    fine_level: SkinLevel
+    head_priors: HeadPriors
+    light: LightSpread
 
 
-def plan_for(config: FitConfig, *, focal_known: bool) -> FitPlan:
-    """Return what to do for a photo.
-
-    Args:
-        config: The configuration.
-        focal_known: Whether the focal length comes from the user or from EXIF.
-    """
-    priors = PosePriors(
-        shape_weight=config.weights.identity, expression_weight=config.weights.expression
-    )
-    free = ALL_BLOCKS
-    if focal_known:
-        priors = dataclasses.replace(priors, log_focal_sigma=KNOWN_LOG_FOCAL_SIGMA)
-    if config.focal is not None:
-        free = tuple(name for name in ALL_BLOCKS if name != FOCAL_BLOCK)
+def plan_for(config: FitConfig) -> FitPlan:
+    """Return what a configuration asks for."""
+    weights, limits = config.weights, config.solver
+    priors = HeadPriors(shape_weight=weights.identity, expression_weight=weights.expression)
+    given = config.focal is not None or config.intrinsics is not None
+    perspective = config.camera == "perspective"
+    searches = perspective and not given and limits.focal_candidates > 1
+    fixed = (FOCAL_BLOCK,) if perspective and (given or searches) else ()
+    geometry = tuple(name for name in GEOMETRY_BLOCKS if name not in fixed)
+    everything = tuple(name for name in ALL_BLOCKS if name not in fixed)
+    coarse = (SkinLevel(blur=2.0, points=limits.refinement_points),) * limits.refinement_rounds
+    if coarse:
+        coarse = (*coarse[:-1], dataclasses.replace(coarse[-1], blur=1.0))
+    refines = weights.photometric > 0 and limits.refinement_rounds > 0
     return FitPlan(
-        stages=(
-            GeometryStage("pose", POSE_BLOCKS, LevenbergMarquardtSettings(max_steps=6)),
-            GeometryStage(
-                "geometry",
-                free,
-                LevenbergMarquardtSettings(max_steps=config.solver.geometry_steps),
-                CONTOUR_ROUNDS,
-            ),
+        pose=Stage(
+            "pose", POSE_BLOCKS, LevenbergMarquardtSettings(max_steps=6, cost_tolerance=1e-2)
         ),
-        landmarks=LandmarkSettings(weight=config.weights.landmarks),
-        pose_priors=priors,
-        appearance=AppearanceSettings(
-            solver=LevenbergMarquardtSettings(
-                max_steps=config.solver.appearance_steps, cost_tolerance=1e-4
-            )
+        geometry=Stage(
+            "geometry",
+            geometry,
+            LevenbergMarquardtSettings(max_steps=limits.geometry_steps, cost_tolerance=1e-3),
+            CONTOUR_ROUNDS,
         ),
+        focal_search=FocalSearch(count=limits.focal_candidates) if searches else None,
+        refinement=Stage(
+            "refinement",
+            everything,
+            LevenbergMarquardtSettings(max_steps=limits.refinement_steps, cost_tolerance=1e-3),
+            limits.refinement_rounds,
+        )
+        if refines
+        else None,
+        appearance=Stage(
+            "appearance",
+            APPEARANCE_BLOCKS,
+            LevenbergMarquardtSettings(max_steps=limits.appearance_steps),
+        ),
+        landmarks=_landmarks(weights),
+        skin=SkinSettings(),
+        moving_skin=SkinSettings(
+            weight=weights.photometric, shading_moves=config.shape_from_shading
+        ),
+        coarse_levels=coarse,
+        fine_level=SkinLevel(blur=0.0, points=limits.skin_pixels),
+        head_priors=priors,
+        light=LightSpread(),
+    )
+
+
+def _landmarks(weights: TermWeights) -> LandmarkSettings:
+    """Return the noise of the landmarks with the weights of the user."""
+    settings = LandmarkSettings()
+
+    def weighted(name: str, weight: float) -> PointNoise:
+        noise: PointNoise = getattr(settings, name)
+        return dataclasses.replace(noise, weight=noise.weight * weight)
+
+    return LandmarkSettings(
+        landmarks=weighted("landmarks", weights.landmarks),
+        lids=weighted("lids", weights.lids),
+        lips=weighted("lips", weights.lips),
+        irises=weighted("irises", weights.irises),
+        contour=weighted("contour", weights.contour),
+        depth=weighted("depth", weights.depth),
+        ibug=weighted("ibug", weights.landmarks),
+        ibug_contour=weighted("ibug_contour", weights.contour),
     )

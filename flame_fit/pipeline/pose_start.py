@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from flame_fit.flame import FlameModel, FlameParams
 from flame_fit.geometry import Camera, matrix_to_axis_angle
-from flame_fit.pipeline.head_state import HeadState
+
+
+@dataclass(frozen=True)
+class PosedHead:
+    """A head before a camera.
+
+    Attributes:
+        flame: The head.
+        camera: The camera that sees it.
+    """
+
+    flame: FlameParams
+    camera: Camera
 
 
 def scaled_orthographic_pose(
@@ -47,8 +62,11 @@ def start_pose(
     points: Float[Tensor, "n 3"],
     pixels: Float[Tensor, "n 2"],
     weight: Float[Tensor, " n"],
-) -> HeadState:
+) -> PosedHead:
     """Return the head turned and placed so that `points` project near `pixels`.
+
+    A perspective camera keeps its focal length and the head goes to its distance; an orthographic
+    one, which knows no distance, takes the scale, and the head stands a metre away.
 
     Args:
         model: The head model.
@@ -66,15 +84,13 @@ def start_pose(
     root = model.mesh(params).joints[0, 0]
     seen_root = matrix[:, :3] @ root + matrix[:, 3]
     from_centre = (seen_root - camera.principal_point[0]) / scale
+    if camera.projection == "orthographic":
+        camera = dataclasses.replace(camera, focal=scale.expand(1, 2))
     depth = camera.focal[0, 0] / scale
     placed = torch.stack([from_centre[0], -from_centre[1], -depth])
-    flame = FlameParams(
-        shape=params.shape,
-        expression=params.expression,
+    flame = dataclasses.replace(
+        params,
         head_rotation=matrix_to_axis_angle(rotation)[None],
-        neck=params.neck,
-        jaw=params.jaw,
-        eyes=params.eyes,
         translation=(placed - root)[None],
     )
-    return HeadState(flame, camera)
+    return PosedHead(flame, camera)

@@ -19,11 +19,12 @@ from flame_fit.geometry.alignment import closest_points_on_mesh, similarity_alig
 from flame_fit.geometry.cameras import centred_camera
 from flame_fit.image_files import save_png
 from flame_fit.observation import FaceEvidence, Landmarks
-from flame_fit.pipeline.fit_head import fit_head
-from flame_fit.pipeline.head_state import HeadState
-from flame_fit.pipeline.landmark_terms import LandmarkSettings
+from flame_fit.pipeline.fit_head import first_guess, fit_landmarks
+from flame_fit.pipeline.head_priors import head_priors
+from flame_fit.pipeline.landmark_terms import LandmarkSettings, PointNoise
+from flame_fit.pipeline.lens import DEFAULT_FOCAL_RATIO
 from flame_fit.pipeline.plan import plan_for
-from flame_fit.pipeline.session import DEFAULT_FOCAL_RATIO, FitSession
+from flame_fit.pipeline.session import FitSession
 from flame_fit.scene import SceneParams
 from flame_fit.synth import random_scene, render_scene
 
@@ -31,13 +32,12 @@ IMAGE_SIZE = (512, 512)
 MILLIMETRES = 1000.0
 # True landmarks have no detector's noise; what is left stands for rounding.
 EXACT_LANDMARKS = LandmarkSettings(
-    mesh_sigma=0.0003,
-    lid_sigma=0.0003,
-    lip_sigma=0.0003,
-    iris_sigma=0.0003,
-    mesh_count=396.0,
-    lid_count=32.0,
-    lip_count=40.0,
+    landmarks=PointNoise(0.0003, 360.0),
+    lids=PointNoise(0.0003, 32.0),
+    lips=PointNoise(0.0003, 40.0),
+    irises=PointNoise(0.0008, 10.0),
+    contour=PointNoise(0.0003, 36.0, weight=0.0),
+    depth=PointNoise(0.005, 30.0, weight=0.0),
 )
 
 
@@ -74,10 +74,13 @@ def recover_exact(session: FitSession, seed: int) -> RecoveryErrors:
         detector="truth",
     )
     focal = torch.tensor([DEFAULT_FOCAL_RATIO * max(IMAGE_SIZE)])
-    plan = plan_for(session.config, focal_known=False)
-    plan = dataclasses.replace(plan, landmarks=EXACT_LANDMARKS)
-    fit = fit_head(session.tools.model, centred_camera(focal, IMAGE_SIZE), evidence, plan=plan)
-    return truth.errors(session, fit.state, lighting=None)
+    plan = dataclasses.replace(plan_for(session.config), landmarks=EXACT_LANDMARKS)
+    model = session.tools.model
+    camera = centred_camera(focal, IMAGE_SIZE)
+    start = first_guess(model, camera, evidence, texture_count=session.tools.texture_count)
+    priors = head_priors(start, plan.head_priors, focal_known=[False])
+    stages = fit_landmarks(model, start, [evidence], plan=plan, priors=priors)
+    return truth.errors(session, stages[-1].scene, lit=False)
 
 
 def recover_detected(session: FitSession, seed: int) -> RecoveryErrors:
@@ -94,8 +97,7 @@ def recover_detected(session: FitSession, seed: int) -> RecoveryErrors:
     with tempfile.TemporaryDirectory() as folder:
         path = save_png(Path(folder) / f"synthetic_{seed}.png", picture.srgb)
         (result,) = session.fit(path)
-    state = HeadState(result.scene.flame, result.scene.camera)
-    return truth.errors(session, state, lighting=result.scene.lighting)
+    return truth.errors(session, result.scene, lit=True)
 
 
 def session_for_recovery(config: FitConfig | None = None) -> FitSession:
@@ -120,9 +122,7 @@ class _Truth:
         """Return the true landmarks in the picture."""
         return _landmark_pixels(self.model, self.scene.flame, self.scene).cpu().numpy()
 
-    def errors(
-        self, session: FitSession, state: HeadState, *, lighting: Float[Tensor, "1 9 3"] | None
-    ) -> RecoveryErrors:
+    def errors(self, session: FitSession, state: SceneParams, *, lit: bool) -> RecoveryErrors:
         """Return how far a fitted head is from the truth."""
         fitted_scene = dataclasses.replace(self.scene, camera=state.camera)
         fitted = _landmark_pixels(session.tools.model, state.flame, fitted_scene)
@@ -132,8 +132,10 @@ class _Truth:
         )
         cosine = (torch.trace(turned[0] @ turned[1].T) - 1.0) / 2.0
         light = float("nan")
-        if lighting is not None:
-            light = float((lighting - self.scene.lighting).norm() / self.scene.lighting.norm())
+        if lit:
+            light = float(
+                (state.lighting - self.scene.lighting).norm() / self.scene.lighting.norm()
+            )
         shape = self.scene.flame.shape
         return RecoveryErrors(
             landmark_pixels=float((fitted - true).norm(dim=-1).mean()),

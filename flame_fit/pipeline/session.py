@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from flame_fit.appearance import load_texture_space
 from flame_fit.config import FitConfig, resolve_device
-from flame_fit.flame import FlameAssets, FlameModel, load_assets
-from flame_fit.geometry import Camera
-from flame_fit.geometry.cameras import centred_camera
-from flame_fit.image_files import Photo, load_image
-from flame_fit.observation import FaceEvidence
-from flame_fit.pipeline.assemble import FittedFace, assemble_result
-from flame_fit.pipeline.fit_head import fit_head
-from flame_fit.pipeline.look import Look, fit_look
+from flame_fit.errors import InputError
+from flame_fit.flame import FlameAssets, FlameModel
+from flame_fit.geometry.tensors import move, stack, take
+from flame_fit.head_models import load_head_model, load_head_texture
+from flame_fit.image_files import load_image
+from flame_fit.pipeline.assemble import FittedFace, ObservedFace, assemble_result
+from flame_fit.pipeline.fit_head import first_guess, fit_landmarks
+from flame_fit.pipeline.head_crop import head_square
+from flame_fit.pipeline.head_priors import head_priors
+from flame_fit.pipeline.identity_prior import read_identity_prior
+from flame_fit.pipeline.lens import lens_of
+from flame_fit.pipeline.look import fit_look
 from flame_fit.pipeline.observe import observe_faces
-from flame_fit.pipeline.plan import plan_for
+from flame_fit.pipeline.plan import FitPlan, plan_for
+from flame_fit.pipeline.refine import PhotoFace, refine
 from flame_fit.pipeline.result import FitResult
+from flame_fit.pipeline.stages import StageReport, reports_of
 from flame_fit.pipeline.tools import FitTools
+from flame_fit.pipeline.uncertainty import Uncertainty, uncertainty_of
 from flame_fit.render import make_rasterizer, mesh_edges
+from flame_fit.scene import SceneParams
 from flame_fit.texture import texture_layout
-
-# Without any hint: a portrait lens, as a multiple of the longer side of the photo.
-DEFAULT_FOCAL_RATIO = 1.5
 
 Progress = Callable[[str], None]
 
@@ -38,13 +40,20 @@ def _silent(stage: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Clock:
-    """Wall-clock seconds since some moment."""
+class SolvedFace:
+    """A face whose head is found.
 
-    start: float
+    Attributes:
+        place: The photo and the part of it around the head.
+        scene: Head, camera, light and codes (batch of one).
+        stages: What the stages did.
+        uncertainty: Of the last stage.
+    """
 
-    def seconds(self) -> float:
-        return time.perf_counter() - self.start
+    place: PhotoFace
+    scene: SceneParams
+    stages: tuple[StageReport, ...]
+    uncertainty: Uncertainty
 
 
 class FitSession:
@@ -59,7 +68,7 @@ class FitSession:
         """
         config = config or FitConfig()
         device = resolve_device(config.device)
-        assets = load_assets(config.model)
+        assets = load_head_model(config.model)
         limits = config.solver
         model = FlameModel(
             assets,
@@ -67,9 +76,10 @@ class FitSession:
             expression_count=min(limits.expression_components, assets.expression_basis.shape[-1]),
             device=device,
         )
-        space = load_texture_space(config.texture_model)
+        space = load_head_texture(config.texture_model, assets)
         count = min(limits.texture_components, space.basis.shape[-1])
         self.config = config
+        self.plan = _with_identity(plan_for(config), config, model)
         self.tools = FitTools(
             model=model,
             texture_space=space.to(device=device),
@@ -97,58 +107,118 @@ class FitSession:
             InputError: If the file is no readable image.
             NoFaceError: If no face is found.
         """
-        started = _Clock(time.perf_counter())
+        faces = self.observe(path, on_stage=on_stage)
+        return [self.fit_faces([face], on_stage=on_stage)[0] for face in faces]
+
+    def observe(self, path: str | Path, *, on_stage: Progress = _silent) -> list[ObservedFace]:
+        """Return the faces of one photo that are to be fitted.
+
+        Args:
+            path: An image file.
+            on_stage: Called with the name of the stage as it begins.
+
+        Raises:
+            InputError: If the file is no readable image.
+            NoFaceError: If no face is found.
+        """
+        started = time.perf_counter()
         on_stage("observe")
         photo = load_image(path)
         faces = observe_faces(photo, self.config)
-        observed = started.seconds()
         first = self.config.face if isinstance(self.config.face, int) else 1
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        seconds = (time.perf_counter() - started) / len(faces)
         return [
-            self._fit_face(photo, digest, face, number, observed / len(faces), on_stage)
+            ObservedFace(photo, digest, number, face, seconds)
             for number, face in enumerate(faces, start=first)
         ]
 
-    def _fit_face(
-        self,
-        photo: Photo,
-        digest: str,
-        evidence: FaceEvidence,
-        number: int,
-        observed: float,
-        on_stage: Progress,
-    ) -> FitResult:
-        camera, known = self._camera(photo)
-        plan = plan_for(self.config, focal_known=known)
-        clock = _Clock(time.perf_counter())
+    def fit_faces(
+        self, faces: Sequence[ObservedFace], *, on_stage: Progress = _silent
+    ) -> list[FitResult]:
+        """Fit faces in one go: their equations are solved side by side.
+
+        The results are those of fitting them one by one; on a GPU it takes far less time.
+
+        Args:
+            faces: Faces of one or more photos.
+            on_stage: Called with the name of each stage as it begins.
+        """
+        started = time.perf_counter()
         on_stage("geometry")
-        geometry = fit_head(self.tools.model, camera, evidence, plan=plan)
-        geometry_seconds = clock.seconds()
-        look: Look = fit_look(
-            photo,
-            evidence,
-            geometry.state,
+        model, seed, plan = self.tools.model, self.config.seed, self.plan
+        evidence = [face.evidence for face in faces]
+        lenses = [lens_of(face.photo, self.config) for face in faces]
+        guess = stack(
+            [
+                first_guess(
+                    model,
+                    move(lens.camera, device=self.tools.device),
+                    face.evidence,
+                    texture_count=self.tools.texture_count,
+                )
+                for lens, face in zip(lenses, faces, strict=True)
+            ]
+        )
+        known = [lens.known for lens in lenses]
+        priors = head_priors(guess, plan.head_priors, focal_known=known)
+        stages = fit_landmarks(model, guess, evidence, plan=plan, priors=priors)
+        start = stages[-1].scene
+        mesh = model.mesh(start.flame)
+        squares = [head_square(take(mesh, i), take(start.camera, i)) for i in range(len(faces))]
+        placed = [
+            PhotoFace(face.photo, face.evidence, square)
+            for face, square in zip(faces, squares, strict=True)
+        ]
+        stages += refine(placed, start, priors=priors, tools=self.tools, plan=plan, seed=seed)
+        unsure = uncertainty_of(stages[-1].objective, stages[-1].value)
+        solved = [
+            SolvedFace(place, take(stages[-1].scene, index), reports_of(stages, index), found)
+            for index, (place, found) in enumerate(zip(placed, unsure, strict=True))
+        ]
+        share = (time.perf_counter() - started) / len(faces)
+        return [
+            self._finish(face, each, share, on_stage)
+            for face, each in zip(faces, solved, strict=True)
+        ]
+
+    def _finish(
+        self, face: ObservedFace, solved: SolvedFace, geometry_seconds: float, on_stage: Progress
+    ) -> FitResult:
+        """Bake the texture of one fitted face and assemble its result."""
+        started = time.perf_counter()
+        look = fit_look(
+            solved.place,
+            solved.scene,
             tools=self.tools,
-            config=self.config,
-            plan=plan,
+            plan=self.plan,
+            seed=self.config.seed,
             on_stage=on_stage,
         )
         fitted = FittedFace(
-            photo=photo,
-            photo_sha256=digest,
-            face=number,
-            evidence=evidence,
-            geometry=geometry,
+            observed=face,
+            stages=(*solved.stages, *look.appearance.reports),
             look=look,
-            observe_seconds=observed,
+            uncertainty=solved.uncertainty,
             geometry_seconds=geometry_seconds,
-            total_seconds=observed + clock.seconds(),
+            total_seconds=face.seconds + geometry_seconds + time.perf_counter() - started,
         )
         return assemble_result(fitted, tools=self.tools, config=self.config)
 
-    def _camera(self, photo: Photo) -> tuple[Camera, bool]:
-        """Return the first guess of the camera and whether its focal length is known."""
-        focal = self.config.focal or photo.focal_pixels
-        guess = focal or DEFAULT_FOCAL_RATIO * max(photo.width, photo.height)
-        pixels = torch.tensor([guess], dtype=torch.float32, device=self.tools.device)
-        return centred_camera(pixels, (photo.height, photo.width)), focal is not None
+
+def _with_identity(plan: FitPlan, config: FitConfig, model: FlameModel) -> FitPlan:
+    """Return the plan with the user's prior of identity, if there is one.
+
+    Raises:
+        InputError: If its file belongs to another model.
+    """
+    if config.identity_prior is None:
+        return plan
+    prior = read_identity_prior(config.identity_prior)
+    if prior.model_sha256 != model.assets.sha256:
+        raise InputError(
+            f"{config.identity_prior}: belongs to another head model than {model.assets.name}; "
+            "calibrate it on fits of this one"
+        )
+    identity = prior.gaussian(model.shape_count, like=model.joint_template)
+    return replace(plan, head_priors=replace(plan.head_priors, identity=identity))

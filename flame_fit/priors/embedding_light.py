@@ -20,7 +20,7 @@ from flame_fit.render import (
 )
 
 _DIRECTIONS = 48
-_MAP_SIZE = 256
+_MAP_SIZE = 160
 # Metres: what a shadow map shows, and how much nearer another surface must be to cast a shadow.
 _MAP_EXTENT, _SHADOW_BIAS = 0.45, 0.004
 _GROUND, _SKY, _LAMP, _LAMP_SHARPNESS = 0.25, 0.9, 3.0, 6

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from flame_fit.appearance.colour import linear_to_srgb
-from flame_fit.flame import FlameMesh, FlameModel, FlameParams, Regions
+from flame_fit.flame import FlameMesh, FlameModel, FlameParams, Regions, UvChart
 from flame_fit.geometry import Camera, project, vertex_normals
 from flame_fit.priors.embedding_light import LitShader, light_at_vertices, random_sky
 from flame_fit.priors.face_detection import detection_rounds
@@ -72,6 +72,19 @@ class ViewSettings:
 
 
 @dataclass(frozen=True, eq=False)
+class Dress:
+    """Skins to show a model in.
+
+    Attributes:
+        chart: Over the model's triangles, into the textures; need not be the model's own.
+        textures: Linear albedo maps to take turns with.
+    """
+
+    chart: UvChart
+    textures: Float[Tensor, "n U U 3"]
+
+
+@dataclass(frozen=True, eq=False)
 class SeenView:
     """A picture's mesh, and the landmarks found in it.
 
@@ -119,7 +132,7 @@ def seen_views(
     model: FlameModel,
     models: FaceModels,
     *,
-    textures: Float[Tensor, "n U U 3"] | None = None,
+    dress: Dress | None = None,
     settings: ViewSettings | None = None,
 ) -> list[SeenView]:
     """Render the model in many poses and find its face in each picture.
@@ -127,7 +140,7 @@ def seen_views(
     Args:
         model: A head model.
         models: The detector.
-        textures: Linear albedo maps to take turns with; plain region colours without.
+        dress: Textures; plain region colours without.
         settings: Which pictures.
     """
     settings = settings or ViewSettings()
@@ -137,7 +150,7 @@ def seen_views(
         # Yaw is spread evenly; everything else is random.
         share = 2 * (number + 0.5) / settings.count - 1
         params = _random_head(model, share * settings.yaw_degrees, settings, generator)
-        view = _see(model, models, params, _dressed(model, textures, number), generator)
+        view = _see(model, models, params, _dressed(model, dress, number), generator)
         if view is not None:
             views.append(view)
     return views
@@ -187,11 +200,11 @@ def _random_light(
     return light[:, None].expand(-1, 3)
 
 
-def _dressed(model: FlameModel, textures: Float[Tensor, "n U U 3"] | None, number: int) -> Shader:
-    chart = model.assets.chart
-    if textures is None or chart is None:
+def _dressed(model: FlameModel, dress: Dress | None, number: int) -> Shader:
+    if dress is None:
         return RegionShader(region_colours(model.assets.regions, len(model.assets.v_template)))
-    return TextureShader(chart, textures[number % len(textures)][None], torch.zeros(1, 9, 3))
+    texture = dress.textures[number % len(dress.textures)][None]
+    return TextureShader(dress.chart, texture, torch.zeros(1, 9, 3))
 
 
 def _random_background(generator: torch.Generator) -> Float[Tensor, "1 H W 3"]:
@@ -222,7 +235,7 @@ def _see(
         LitShader(colours, _random_light(model, mesh, generator)),
         image_size=(IMAGE_SIZE, IMAGE_SIZE),
         rasterizer=make_rasterizer("warp", "cpu"),
-        options=RenderOptions(supersampling=2),
+        options=RenderOptions(),
     )
     linear = prediction.over(_random_background(generator)).clamp(0.0, 1.0)
     picture = (linear_to_srgb(linear)[0].numpy() * 255).round().astype(np.uint8)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from flame_fit.errors import AssetError
 from flame_fit.flame import FlameAssets
@@ -37,6 +38,8 @@ _BEST_VERTICES = 5
 # Subdivisions of a triangle's side in the two rounds of the search.
 _COARSE_STEPS, _FINE_STEPS = 4, 12
 _MIN_VIEWS = 5
+# Metres within which a mirror vertex is taken to lie at the mirror place itself.
+_MIRROR_DISTANCE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,30 +57,41 @@ class EmbeddingResult:
 
 
 @dataclass(frozen=True, eq=False)
-class _Evidence:
-    """All pictures stacked: K pictures, V vertices."""
+class _Seen:
+    """The vertices in all pictures stacked: K pictures, V vertices."""
 
     vertices: Float[np.ndarray, "K V 2"]
     facing: Float[np.ndarray, "K V"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What all pictures show, of the vertices and of their mirror places on the surface."""
+
+    own: _Seen
+    mirrored: _Seen
     landmarks: Float[np.ndarray, "K 478 2"]
     weight: Float[np.ndarray, "K 478"]
-    mirror_vertex: Int[np.ndarray, "V"]
 
     def cost(
         self, landmark: int, corners: Int[np.ndarray, "n c"], barycentrics: Float[np.ndarray, "n c"]
     ) -> Float[np.ndarray, "n"]:
         """Robust distance of candidate points from a landmark, both sides of the face as one."""
         other = int(face_mesh_topology().mirror[landmark])
-        direct = self._one_side(landmark, corners, barycentrics)
-        return direct + self._one_side(other, self.mirror_vertex[corners], barycentrics)
+        direct = self._one_side(landmark, corners, barycentrics, self.own)
+        return direct + self._one_side(other, corners, barycentrics, self.mirrored)
 
     def _one_side(
-        self, landmark: int, corners: Int[np.ndarray, "n c"], barycentrics: Float[np.ndarray, "n c"]
+        self,
+        landmark: int,
+        corners: Int[np.ndarray, "n c"],
+        barycentrics: Float[np.ndarray, "n c"],
+        seen: _Seen,
     ) -> Float[np.ndarray, "n"]:
         weight = self.weight[:, landmark]
         used = weight > 0.05 * weight.max()  # noqa: PLR2004
-        projected = np.einsum("kncd,nc->knd", self.vertices[used][:, corners], barycentrics)
-        facing = np.einsum("knc,nc->kn", self.facing[used][:, corners], barycentrics)
+        projected = np.einsum("kncd,nc->knd", seen.vertices[used][:, corners], barycentrics)
+        facing = np.einsum("knc,nc->kn", seen.facing[used][:, corners], barycentrics)
         square = ((projected - self.landmarks[used, landmark][:, None]) ** 2).sum(axis=-1)
         robust = square / (square + _ROBUST_PIXELS**2) + _AVERTED_COST * (facing < 0)
         return weight[used] @ robust / weight[used].sum()
@@ -100,7 +114,7 @@ def embed_mediapipe(assets: FlameAssets, views: Sequence[SeenView]) -> Embedding
             f"a face was found in {len(views)} pictures of model '{assets.name}', {_MIN_VIEWS} are"
             " needed; look at a picture: does the model have eyes and lips?"
         )
-    evidence = _stack(views, assets.mirror_vertex.cpu().numpy())
+    evidence = _stack(views, _mirror_places(assets, assets.mirror_vertex))
     faces = assets.faces.cpu().numpy()
     topology = face_mesh_topology()
     face_index, barycentrics = np.zeros(POINT_COUNT, dtype=np.int64), np.zeros((POINT_COUNT, 3))
@@ -116,15 +130,45 @@ def embed_mediapipe(assets: FlameAssets, views: Sequence[SeenView]) -> Embedding
     return EmbeddingResult(_mirrored(assets, face_index, barycentrics), residual)
 
 
-def _stack(views: Sequence[SeenView], mirror_vertex: Int[np.ndarray, "V"]) -> _Evidence:
+@dataclass(frozen=True, eq=False)
+class _MirrorPlaces:
+    """For each vertex the surface point at its mirror place, as weighted vertices."""
+
+    corners: Int[np.ndarray, "V c"]
+    share: Float[np.ndarray, "V c"]
+
+    def of(self, values: Float[np.ndarray, "K V *d"]) -> Float[np.ndarray, "K V *d"]:
+        """Carry values at the vertices to their mirror places."""
+        return np.einsum("kvc...,vc->kv...", values[:, self.corners], self.share)
+
+
+def _mirror_places(assets: FlameAssets, mirror_vertex: Int[Tensor, "V"]) -> _MirrorPlaces:
+    """Take the mirror vertex where it lies at the mirror place, else the nearest surface point."""
+    template, faces = assets.v_template.double().cpu(), assets.faces.cpu()
+    wanted = template * torch.tensor([-1.0, 1.0, 1.0], dtype=template.dtype)
+    mirror = mirror_vertex.cpu()
+    corners = np.repeat(mirror.numpy()[:, None], 3, axis=1)
+    share = np.tile([1.0, 0.0, 0.0], (len(template), 1))
+    away = (template[mirror] - wanted).norm(dim=1) > _MIRROR_DISTANCE
+    if bool(away.any()):
+        surface = closest_points_on_mesh(wanted[away], template, faces).surface
+        corners[away.numpy()] = faces[surface.face_index].numpy()
+        share[away.numpy()] = surface.barycentrics.numpy()
+    return _MirrorPlaces(corners, share)
+
+
+def _stack(views: Sequence[SeenView], mirror: _MirrorPlaces) -> _Evidence:
     yaw = np.rad2deg([view.yaw for view in views])
     frontal = np.exp(-((yaw / _YAW_FALL_OFF) ** 2))
-    return _Evidence(
+    own = _Seen(
         vertices=np.stack([view.vertices for view in views]),
         facing=np.stack([view.facing for view in views]),
+    )
+    return _Evidence(
+        own=own,
+        mirrored=_Seen(vertices=mirror.of(own.vertices), facing=mirror.of(own.facing)),
         landmarks=np.stack([view.landmarks for view in views]),
         weight=np.stack([view.confidence for view in views]) * frontal[:, None],
-        mirror_vertex=mirror_vertex,
     )
 
 

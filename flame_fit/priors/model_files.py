@@ -1,7 +1,6 @@
 """Where the face models come from: the user's folder, MediaPipe's storage, or its wheel."""
 
 import logging
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from flame_fit.asset_files import (
     write_atomically,
 )
 from flame_fit.errors import AssetError, UsageError
+from flame_fit.untrusted import open_zip
 
 DETECTORS = ("auto", "mediapipe478", "mediapipe468")
 
@@ -147,19 +147,18 @@ def read_task_member(task: Path, name: str) -> bytes:
         AssetError: The zip is damaged, lacks the member, or the member is unreasonably large.
     """
     try:
-        with zipfile.ZipFile(task) as archive:
-            size = archive.getinfo(name).file_size
-            if size > MAX_MEMBER_BYTES:
-                raise AssetError(
-                    f"{task} holds {name} of {size} bytes, expected at most"
-                    f" {MAX_MEMBER_BYTES}; replace it"
-                )
-            with archive.open(name) as member:
-                return member.read(MAX_MEMBER_BYTES)
-    except KeyError:
-        raise AssetError(f"{task} holds no {name}; replace it with {TASK_URL}") from None
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise AssetError(f"{task} cannot be read ({error}); replace it with {TASK_URL}") from None
+        folder = open_zip(task, kind=".task")
+        sizes = {member.name: member.size for member in folder.members}
+        if name in sizes and sizes[name] <= MAX_MEMBER_BYTES:
+            return folder.read(name)
+    except AssetError as error:
+        raise AssetError(f"{task} cannot be read ({error}); replace it with {TASK_URL}") from error
+    if name not in sizes:
+        raise AssetError(f"{task} holds no {name}; replace it with {TASK_URL}")
+    raise AssetError(
+        f"{task} holds {name} of {sizes[name]} bytes, expected at most {MAX_MEMBER_BYTES}; "
+        "replace it"
+    )
 
 
 def _models_of_wheel() -> FaceModels:

@@ -5,10 +5,7 @@ high and face index in the low word, whose minimum is independent of the order o
 arithmetic is that of `torch_rasterizer`, where it is explained.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, no_type_check
+from typing import no_type_check
 
 import torch
 import warp as wp
@@ -16,6 +13,7 @@ from jaxtyping import Int, Int32
 from torch import Tensor
 
 from flame_fit.errors import UsageError
+from flame_fit.geometry.warp_runtime import current_stream, start_warp
 from flame_fit.render.screen import ScreenVertices, depth_order
 from flame_fit.render.torch_rasterizer import BACKGROUND_KEY
 
@@ -158,10 +156,7 @@ class WarpRasterizer:
     def __init__(self, device: torch.device) -> None:
         if device.type not in ROWS_PER_THREAD_STEP:
             raise UsageError(f"rasteriser 'warp' runs on cpu and cuda, not on {device}; use torch")
-        # Warp greets on start and announces each kernel it loads.
-        wp.config.log_level = wp.LOG_WARNING
-        with _native_warnings_hidden():
-            wp.init()
+        start_warp()
 
     def __call__(
         self,
@@ -192,28 +187,6 @@ class WarpRasterizer:
                     wp.from_torch(keys),
                 ],
                 device=wp.device_from_torch(device),
-                stream=_current_stream(device),
+                stream=current_stream(device),
             )
         return keys.view(torch.int32)[::2].reshape(batch, height, width).contiguous()
-
-
-@contextmanager
-def _native_warnings_hidden() -> Iterator[None]:
-    """Hide what native code writes to standard error: Warp's line that there is no GPU driver."""
-    standard_error = 2
-    saved = os.dup(standard_error)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, standard_error)
-    try:
-        yield
-    finally:
-        os.dup2(saved, standard_error)
-        os.close(saved)
-        os.close(nowhere)
-
-
-def _current_stream(device: torch.device) -> Any:  # noqa: ANN401 - Warp's stream or None
-    """Return torch's stream for Warp to queue behind; the CPU has none."""
-    if device.type != "cuda":
-        return None
-    return wp.stream_from_torch(torch.cuda.current_stream(device))

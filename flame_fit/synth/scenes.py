@@ -1,18 +1,15 @@
-"""Random heads before random cameras and lights, and their pictures; deterministic by seed."""
+"""Random heads before random cameras and lights; deterministic by seed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
-from flame_fit.appearance import TextureSpace, directional_to_sh, linear_to_srgb
-from flame_fit.appearance.texture_space import decode
-from flame_fit.errors import AssetError
+from flame_fit.appearance import TextureSpace, directional_to_sh
 from flame_fit.flame import FlameModel, FlameParams
 from flame_fit.geometry.cameras import centred_camera
 from flame_fit.geometry.rotations import (
@@ -20,7 +17,6 @@ from flame_fit.geometry.rotations import (
     matrix_from_head_angles,
     matrix_to_axis_angle,
 )
-from flame_fit.render import Rasterizer, RenderOptions, render
 from flame_fit.scene import SceneParams
 
 # A head with its neck is about this high, metres.
@@ -56,21 +52,6 @@ class SceneRanges:
     focal_ratio: tuple[float, float] = (1.2, 2.4)
     head_share: tuple[float, float] = (0.55, 0.8)
     directional_light: float = 0.5
-
-
-@dataclass(frozen=True)
-class SyntheticPhoto:
-    """A picture with its truth.
-
-    Attributes:
-        srgb: The picture.
-        scene: What it shows.
-        coverage: How much of each pixel the head covers.
-    """
-
-    srgb: UInt8[np.ndarray, "H W 3"]
-    scene: SceneParams
-    coverage: Float[np.ndarray, "H W"]
 
 
 def random_scene(
@@ -136,51 +117,3 @@ def _random_light(generator: torch.Generator, share: float) -> Float[Tensor, "9 
     light = directional_to_sh(towards, strength * tint)
     light[0] += (1.0 - strength) * (2.0 - tint)
     return light
-
-
-def render_scene(
-    scene: SceneParams,
-    model: FlameModel,
-    space: TextureSpace,
-    *,
-    image_size: tuple[int, int] = (512, 512),
-    rasterizer: Rasterizer,
-    seed: int = 0,
-    supersampling: int = 3,
-) -> SyntheticPhoto:
-    """Return a picture of a scene before a soft random background.
-
-    Raises:
-        AssetError: If the model has no UV chart.
-    """
-    if model.assets.chart is None:
-        raise AssetError(f"model {model.assets.name!r} has no UV chart; use 'open_head'")
-    albedo = decode(space, scene.texture_code).clamp(0.0, 1.0)
-    picture = render(
-        model.mesh(scene.flame),
-        model.assets.chart,
-        scene.camera,
-        albedo,
-        scene.lighting,
-        image_size=image_size,
-        rasterizer=rasterizer,
-        options=RenderOptions(supersampling=supersampling),
-    )
-    linear = picture.over(_background(image_size, seed).to(picture.image))[0]
-    srgb = linear_to_srgb(linear.clamp(0.0, 1.0)) * 255.0
-    return SyntheticPhoto(
-        srgb=srgb.round().to(torch.uint8).cpu().numpy(),
-        scene=scene,
-        coverage=picture.coverage[0].cpu().numpy(),
-    )
-
-
-def _background(image_size: tuple[int, int], seed: int) -> Float[Tensor, "1 H W 3"]:
-    """Return a smooth field of muted colours (linear light)."""
-    generator = torch.Generator().manual_seed(seed + 1)
-    grey = 0.05 + 0.4 * torch.rand(1, 1, 4, 4, generator=generator)
-    coarse = grey * (0.8 + 0.4 * torch.rand(1, 3, 4, 4, generator=generator))
-    field = torch.nn.functional.interpolate(
-        coarse, size=image_size, mode="bicubic", align_corners=False
-    )
-    return field.clamp(0.0, 1.0).permute(0, 2, 3, 1)

@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
 
-from scripts.open_head.chart_mesh import ChartSource, boundary_loops, face_parts
-from scripts.open_head.density import neighbour_average
+from flame_fit.geometry.patches import border_loops
+from flame_fit.head_models.chart_source import ChartSource, chart_parts, neighbour_average
 from scripts.open_head.texels import TexelMap
 
 MILLIMETRE = 1e-3
@@ -57,8 +57,8 @@ def find_anchors(source: ChartSource) -> Anchors:
     radius = float(np.linalg.norm(ball - eye, axis=1).mean())
     iris = vertices[source.regions["left_iris"]] - eye
     iris_angle = float(np.arccos((iris[:, 2] / np.linalg.norm(iris, axis=1)).min()))
-    skin = source.faces[face_parts(source)["skin"]]
-    lips = np.array(max(boundary_loops(skin), key=lambda k: vertices[k, 1].min()))
+    skin = source.faces[chart_parts(source)[0].faces]
+    lips = np.array(max(border_loops(skin), key=lambda k: vertices[k, 1].min()))
     seam = vertices[lips]
     middle = source.mirror[lips] == lips
     left = seam[seam[:, 0] >= 0]
@@ -148,7 +148,7 @@ def paint_brow(
 def surface_modes(source: ChartSource, count: int) -> Float[np.ndarray, "V m"]:
     """Return the smoothest non-constant functions on the skin: eigenvectors of its Laplacian."""
     total = len(source.vertices)
-    faces = source.faces[face_parts(source)["skin"]]
+    faces = source.faces[chart_parts(source)[0].faces]
     used = np.unique(faces)
     a, b = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).T
     length = np.linalg.norm(source.vertices[a] - source.vertices[b], axis=1)
@@ -198,8 +198,8 @@ def smooth_mask(
 def part_of_texel(source: ChartSource, texels: TexelMap) -> dict[str, Bool[np.ndarray, "U U"]]:
     """Return which part each texel belongs to."""
     label = np.zeros(len(source.faces), int)
-    names = sorted(face_parts(source))
-    for index, name in enumerate(names):
-        label[face_parts(source)[name]] = index
+    parts = chart_parts(source)
+    for index, part in enumerate(parts):
+        label[part.faces] = index
     seen = label[texels.face]
-    return {name: seen == index for index, name in enumerate(names)}
+    return {part.name: seen == index for index, part in enumerate(parts)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from scripts.open_head.chart_mesh import ChartSource
+from flame_fit.head_models.chart_source import ChartSource
 from scripts.open_head.face_fields import (
     MILLIMETRE,
     Anchors,

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from flame_fit.errors import AssetError
 from scripts.open_head.chart import read_source
-from scripts.open_head.chart_mesh import ChartError
 from scripts.open_head.paint_fields import PaintFields, paint_fields
 from scripts.open_head.paint_person import draw_person, paint_person
 from scripts.open_head.texels import TexelMap, rasterise_chart
@@ -108,7 +108,7 @@ def build_texture_space(head: Path) -> PaintedSpace:
     source = read_source(head)
     with np.load(head, allow_pickle=False) as data:
         if "vt" not in data:
-            raise ChartError(f"{head} has no chart (vt, ft); run the chart stage first")
+            raise AssetError(f"{head} has no chart (vt, ft); run the chart stage first")
         texels: TexelMap = rasterise_chart(data["vt"].astype(float), data["ft"], SIZE)
     fields = paint_fields(source, texels)
     face = texels.sample(source.regions["face"].astype(float), source.faces)

@@ -25,11 +25,12 @@ class StandInSession:
 
     configs: list[FitConfig] = []
     fitted: list[str] = []
+    batches: list[int] = []
 
     def __init__(self, config):
         self.configs.append(config)
 
-    def fit(self, path, *, on_stage):
+    def observe(self, path, *, on_stage):
         on_stage("looking")
         content = path.read_text()
         if content == "empty":
@@ -40,23 +41,26 @@ class StandInSession:
             raise RuntimeError("shapes differ\nsecond line")
         if content == "stop":
             raise KeyboardInterrupt
-        self.fitted.append(path.name)
-        scene = make_scene()
         count = int(content) if content.isdecimal() else 1
-        return [
-            Result(
-                replace(
-                    scene,
-                    report=replace(
-                        scene.report,
-                        photo=str(path.resolve()),
-                        photo_sha256=sha256_of(path),
-                        face=face,
-                    ),
-                )
-            )
-            for face in range(1, count + 1)
-        ]
+        return [(path, face) for face in range(1, count + 1)]
+
+    def fit_faces(self, faces, *, on_stage):
+        on_stage("fitting")
+        self.batches.append(len(faces))
+        if any(path.read_text() == "worse" for path, _ in faces):
+            raise RuntimeError("the equations have no solution")
+        self.fitted += [path.name for path, face in faces if face == 1]
+        return [self.result(path, face) for path, face in faces]
+
+    def result(self, path, face):
+        scene = make_scene()
+        report = replace(
+            scene.report,
+            photo=str(path.resolve()),
+            photo_sha256=sha256_of(path),
+            face=face,
+        )
+        return Result(replace(scene, report=report))
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +70,7 @@ def session(monkeypatch):
     monkeypatch.setitem(sys.modules, "flame_fit.pipeline", module)
     monkeypatch.setattr(StandInSession, "configs", [])
     monkeypatch.setattr(StandInSession, "fitted", [])
+    monkeypatch.setattr(StandInSession, "batches", [])
     return StandInSession
 
 
@@ -268,3 +273,25 @@ def test_commands_are_listed_and_unknown_ones_refused(capsys):
 def test_version(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("flame-fit ")
+
+
+def test_photos_of_a_batch_are_solved_in_one_go(work, session):
+    (work / "third.png").write_text("1")
+    assert run("good.png", "other.JPG", "third.png", "--batch-size", "2") == 0
+    assert session.batches == [2, 1]
+
+
+def test_a_face_that_cannot_be_solved_costs_only_its_own_photo(work, session, capsys):
+    (work / "worse.png").write_text("worse")
+    code = run("good.png", "worse.png", "broken.png", "other.JPG", "--batch-size", "4")
+    assert code == cli.EXIT_SOME_FAILED
+    assert session.fitted == ["good.png", "other.JPG"]
+    assert "worse.png: unexpected RuntimeError (the equations have no solution)" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("option", ["--jobs", "--batch-size"])
+def test_numbers_of_photos_begin_at_one(work, option, capsys):
+    assert run("good.png", option, "0") == cli.EXIT_USAGE
+    assert f"{option} is 0" in only_line(capsys.readouterr().err)

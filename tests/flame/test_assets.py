@@ -140,7 +140,7 @@ def test_meta_names_and_licences(saved: Path) -> None:
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "generic_model.pkl"
     path.write_bytes(b"cos\nsystem\n(S'touch opened'\ntR.")
-    with pytest.raises(AssetError, match="may run code when read; convert it to .npz first"):
+    with pytest.raises(AssetError, match="asks for 'os.system', which models have no use for"):
         load_assets(path)
     assert list(tmp_path.iterdir()) == [path]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from flame_fit.appearance import TextureSpace, shade
-from flame_fit.appearance.texture_space import sample_basis
+from flame_fit.geometry import Crop
 from flame_fit.image_files import srgb8_to_linear
 from flame_fit.pipeline import FitSession
-from flame_fit.pipeline.appearance import SkinPixels, fit_appearance
 from flame_fit.pipeline.head_view import region_of_pixels, view_head
 from flame_fit.pipeline.recovery import (
     IMAGE_SIZE,
@@ -17,6 +18,8 @@ from flame_fit.pipeline.recovery import (
     recover_exact,
     session_for_recovery,
 )
+from flame_fit.pipeline.refine import fit_appearance
+from flame_fit.pipeline.skin_view import SkinView
 from flame_fit.synth import random_scene, render_scene
 
 SEEDS = (2000, 2001, 2002)
@@ -50,25 +53,33 @@ def test_light_is_found_within_five_percent_where_head_and_albedo_are_known(sess
     )
     mesh = tools.model.mesh(scene.flame)
     view = view_head(mesh, tools.assets, scene.camera, IMAGE_SIZE, rasterizer=tools.rasterizer)
-    rows = region_of_pixels(view, tools.assets, "face").nonzero()[:, 0]
-    pixels = torch.from_numpy(srgb8_to_linear(photo.srgb)).reshape(-1, 3)
     space = tools.texture_space
     known = TextureSpace(
         mean=space.mean + (space.basis @ (scene.texture_code[0] * space.scale)),
         basis=space.basis[..., :0],
         scale=space.scale[:0],
     )
-    found = fit_appearance(
-        SkinPixels(
-            colour=pixels[view.covered.pixel_index[rows]],
-            normals=view.normals[rows],
-            texture=sample_basis(known, view.uv[rows]),
-            weight=torch.ones(len(rows)),
-        )
+    skin = SkinView(
+        crop=Crop(torch.zeros(1, 2), torch.ones(1, 1), IMAGE_SIZE),
+        camera=scene.camera,
+        mesh=mesh,
+        view=view,
+        pixels=torch.from_numpy(srgb8_to_linear(photo.srgb)),
+        person=torch.ones(IMAGE_SIZE),
+        weight=torch.ones(IMAGE_SIZE),
     )
+    found = fit_appearance(
+        [skin],
+        replace(scene, texture_code=torch.zeros(1, 0)),
+        session.plan.fine_level,
+        tools=replace(tools, texture_space=known, texture_count=0),
+        plan=session.plan,
+        seed=0,
+    ).scene
+    rows = region_of_pixels(view, tools.assets, "face").nonzero()[:, 0]
     # Light is judged by what it does to the head that is seen.
     true = shade(view.normals[rows][None], scene.lighting)[0]
-    fitted = shade(view.normals[rows][None], found.lighting[None])[0]
+    fitted = shade(view.normals[rows][None], found.lighting)[0]
     assert float((fitted - true).norm() / true.norm()) < 0.05
 
 

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
-from flame_fit.appearance import load_texture_space
-from flame_fit.flame import FlameModel, load_assets
 from flame_fit.render import make_rasterizer
 from flame_fit.synth import SceneRanges, random_scene, render_scene
 
 SIZE = (96, 96)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return FlameModel(load_assets("open_head"))
-
-
-@pytest.fixture(scope="module")
-def space():
-    return load_texture_space("open_head_texture", component_count=4)
 
 
 def test_a_seed_gives_one_picture_and_another_seed_another(model, space):

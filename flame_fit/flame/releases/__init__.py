@@ -1,0 +1,16 @@
+"""The FLAME releases: which one a file is, and its conversion to this library's layout."""
+
+from flame_fit.flame.releases.catalogue import FLAME_CITATION, Gender, Kind, Release
+from flame_fit.flame.releases.convert import ConvertedRelease, convert_release, read_release
+from flame_fit.flame.releases.recognise import recognise
+
+__all__ = [
+    "FLAME_CITATION",
+    "ConvertedRelease",
+    "Gender",
+    "Kind",
+    "Release",
+    "convert_release",
+    "read_release",
+    "recognise",
+]

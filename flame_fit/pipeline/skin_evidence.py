@@ -1,0 +1,151 @@
+"""From the skin of a photo to a term of the fit and the prior of its light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from flame_fit.appearance import (
+    linear_to_srgb,
+    solve_lighting,
+    spherical_harmonics,
+    srgb_to_linear,
+)
+from flame_fit.appearance.texture_space import SampledTexture, sample_basis
+from flame_fit.geometry import SurfacePoints
+from flame_fit.losses.photometric import smooth_saturation_weight
+from flame_fit.pipeline.head_view import region_of_pixels
+from flame_fit.pipeline.skin_term import SkinTerm, flat_normals
+from flame_fit.pipeline.skin_view import SkinView
+from flame_fit.pipeline.terms import shared_weight
+from flame_fit.pipeline.tools import FitTools
+
+# Skin weight from which a pixel counts as skin.
+SKIN_THRESHOLD = 0.5
+# Reweighted solves of the first light; hair and highlights are out after two.
+ROBUST_PASSES = 2
+
+
+@dataclass(frozen=True)
+class SkinSettings:
+    """The noise model of skin.
+
+    Attributes:
+        sigma: Standard deviation of a skin pixel about the model, sRGB 0..1.
+        worth: How many independent pixels a face is worth: neighbouring pixels err together, so
+            that counting each one would drown every prior.
+        robust_scale: Residual in standard deviations at which a pixel counts half.
+        weight: Weight of the term.
+        shading_moves: Whether shading bends the shape, or colours only move it.
+    """
+
+    sigma: float = 0.05
+    worth: float = 300.0
+    robust_scale: float = 3.0
+    weight: float = 1.0
+    shading_moves: bool = True
+
+
+@dataclass(frozen=True)
+class SkinLevel:
+    """How finely the skin is looked at.
+
+    Attributes:
+        blur: Standard deviation of the blur of the photo in crop pixels; 0 leaves it sharp.
+        points: About how many points of the skin are compared; all pixels if there are fewer.
+    """
+
+    blur: float
+    points: int
+
+
+@dataclass(frozen=True)
+class SkinEvidence:
+    """The skin of one photo.
+
+    Attributes:
+        term: Its colours.
+        mean_basis: Mean of the harmonics over the points, for the prior of the light.
+        first_light: Light that explains the photo best with the mean texture.
+    """
+
+    term: SkinTerm
+    mean_basis: Float[Tensor, "1 9"]
+    first_light: Float[Tensor, "1 9 3"]
+
+
+def skin_evidence(
+    skin: SkinView, level: SkinLevel, *, settings: SkinSettings, tools: FitTools, seed: int
+) -> SkinEvidence:
+    """Return the term of the skin that a crop shows.
+
+    Neck and ears are left out: collars and hair are taken for skin there most often.
+
+    Args:
+        skin: What the crop shows of the head as it is now.
+        level: How finely to look.
+        settings: Noise.
+        tools: Models and backends.
+        seed: Of the choice of pixels.
+    """
+    rows = _sampled_rows(skin, level.points, tools, seed)
+    covered = skin.view.covered
+    index = covered.pixel_index[rows]
+    colour = skin.pixels.reshape(-1, 3)[index]
+    confidence = skin.weight.reshape(-1)[index] * smooth_saturation_weight(colour)
+    normals = skin.view.normals[rows]
+    points = SurfacePoints(covered.face_index[rows], covered.barycentrics[rows])
+    corners = skin.mesh.vertices[:, tools.assets.faces[points.face_index]]
+    sampled = sample_basis(tools.texture_space, skin.view.uv[rows])
+    texture = SampledTexture(sampled.mean, sampled.basis[..., : tools.texture_count])
+    term = SkinTerm(
+        name="photometric",
+        points=SurfacePoints(points.face_index[None], points.barycentrics[None]),
+        weight=shared_weight(confidence[None], worth=settings.worth, weight=settings.weight),
+        image=_blurred_srgb(skin.pixels, level.blur)[None],
+        crop=skin.crop,
+        texture=SampledTexture(texture.mean[None], texture.basis[None]),
+        normal_offset=normals - flat_normals(corners).unit,
+        sigma=settings.sigma,
+        shading_moves=settings.shading_moves,
+        robust_scale=settings.robust_scale,
+    )
+    total = confidence.sum().clamp_min(1e-6)
+    mean_basis = (confidence[:, None] * spherical_harmonics(normals)).sum(dim=0) / total
+    light = solve_lighting(
+        srgb_to_linear(texture.mean.clamp(0.0, 1.0)),
+        colour,
+        normals,
+        confidence,
+        robust_passes=ROBUST_PASSES,
+    )
+    return SkinEvidence(term, mean_basis[None], light[None])
+
+
+def _sampled_rows(skin: SkinView, count: int, tools: FitTools, seed: int) -> Tensor:
+    """Return covered pixels that show the face's skin, about as many as are wanted."""
+    covered = skin.view.covered
+    of_pixel = skin.weight.reshape(-1)[covered.pixel_index]
+    in_face = region_of_pixels(skin.view, tools.assets, "face")
+    rows = (of_pixel * in_face > SKIN_THRESHOLD).nonzero()[:, 0]
+    if len(rows) <= count:
+        return rows
+    # Every pixel has a number of its own, so that a mask that differs in one pixel gives a
+    # sample that differs in about one.
+    generator = torch.Generator().manual_seed(seed)
+    number = torch.rand(skin.weight.numel(), generator=generator).to(rows.device)
+    return rows[number[covered.pixel_index[rows]] < count / len(rows)]
+
+
+def _blurred_srgb(linear: Float[Tensor, "H W 3"], sigma: float) -> Float[Tensor, "H W 3"]:
+    """Return sRGB pixels; a blurred photo pulls a head from farther away."""
+    srgb = linear_to_srgb(linear)
+    if sigma <= 0:
+        return srgb
+    blurred = cv2.GaussianBlur(srgb.cpu().numpy(), (0, 0), sigma)
+    return torch.from_numpy(np.ascontiguousarray(blurred)).to(linear)
