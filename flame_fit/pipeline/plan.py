@@ -20,6 +20,11 @@ POSE_BLOCKS = ("head_rotation", "translation")
 CONTOUR_ROUNDS = 2
 
 
+# Share of the cost below which a step no longer counts: where another stage follows on the same
+# evidence, and where none does.
+ROUGH_TOLERANCE, FINE_TOLERANCE = 1e-2, 1e-3
+
+
 @dataclass(frozen=True)
 class FitPlan:
     """Stages, noise and priors of a fit.
@@ -75,14 +80,19 @@ def plan_for(config: FitConfig) -> FitPlan:
         geometry=Stage(
             "geometry",
             geometry,
-            LevenbergMarquardtSettings(max_steps=limits.geometry_steps, cost_tolerance=1e-3),
+            LevenbergMarquardtSettings(
+                max_steps=limits.geometry_steps,
+                cost_tolerance=ROUGH_TOLERANCE if refines else FINE_TOLERANCE,
+            ),
             CONTOUR_ROUNDS,
         ),
         focal_search=FocalSearch(count=limits.focal_candidates) if searches else None,
         refinement=Stage(
             "refinement",
             everything,
-            LevenbergMarquardtSettings(max_steps=limits.refinement_steps, cost_tolerance=1e-3),
+            LevenbergMarquardtSettings(
+                max_steps=limits.refinement_steps, cost_tolerance=FINE_TOLERANCE
+            ),
             limits.refinement_rounds,
         )
         if refines

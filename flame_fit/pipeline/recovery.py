@@ -74,13 +74,17 @@ def recover_exact(session: FitSession, seed: int) -> RecoveryErrors:
         detector="truth",
     )
     focal = torch.tensor([DEFAULT_FOCAL_RATIO * max(IMAGE_SIZE)])
-    plan = dataclasses.replace(plan_for(session.config), landmarks=EXACT_LANDMARKS)
+    plan = dataclasses.replace(plan_for(_landmarks_only(session.config)), landmarks=EXACT_LANDMARKS)
     model = session.tools.model
     camera = centred_camera(focal, IMAGE_SIZE)
     start = first_guess(model, camera, evidence, texture_count=session.tools.texture_count)
     priors = head_priors(start, plan.head_priors, focal_known=[False])
     stages = fit_landmarks(model, start, [evidence], plan=plan, priors=priors)
     return truth.errors(session, stages[-1].scene, lit=False)
+
+
+def _landmarks_only(config: FitConfig) -> FitConfig:
+    return dataclasses.replace(config, weights=dataclasses.replace(config.weights, photometric=0.0))
 
 
 def recover_detected(session: FitSession, seed: int) -> RecoveryErrors:
