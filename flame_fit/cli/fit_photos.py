@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from flame_fit.pipeline.assemble import ObservedFace
     from flame_fit.pipeline.result import FitResult
 
-TROUBLE = (FlameFitError, RuntimeError, MemoryError, OSError)
+# Whatever goes wrong with one photo, the others are still fitted.
+TROUBLE = (
+    FlameFitError,
+    RuntimeError,
+    MemoryError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FlameFitError as error:
         errors.print(f"{PROGRAM}: {error}")
         return EXIT_SOME_FAILED
+    except Exception as error:  # noqa: BLE001 (no user should meet a stack trace unasked)
+        if "--verbose" in arguments:
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        errors.print(f"{PROGRAM}: unexpected {type(error).__name__} ({reason}); report it, please")
+        return EXIT_SOME_FAILED
     except KeyboardInterrupt:
         errors.print(f"{PROGRAM}: interrupted; finished results are complete, others not begun")
         return EXIT_INTERRUPTED

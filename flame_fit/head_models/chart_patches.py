@@ -236,12 +236,21 @@ def _skin_seam(source: ChartSource, faces: Int[np.ndarray, "f 3"]) -> Int[np.nda
 def _long_seam(
     vertices: Float[np.ndarray, "V 3"], faces: Int[np.ndarray, "f 3"]
 ) -> Int[np.ndarray, "m"]:
-    """Return the way between the two ends of a closed part."""
+    """Return the way between the two ends of a closed part, of two edges at least.
+
+    A cut of one edge opens nothing, so the second end is no neighbour of the first.
+    """
     used = np.unique(faces)
     centred = vertices[used] - vertices[used].mean(0)
     axis = np.linalg.svd(centred, full_matrices=False)[2][0]
     along = centred @ axis
-    start, end = int(used[along.argmin()]), int(used[along.argmax()])
+    start = int(used[along.argmin()])
+    near = np.unique(faces[(faces == start).any(axis=1)])
+    far = ~np.isin(used, near)
+    if not far.any():
+        others = near[near != start]
+        return np.array([others[0], start, others[1]])
+    end = int(used[far][along[far].argmax()])
     return shortest_path(faces, vertices, np.ones(len(vertices)), start=start, end=end)
 
 

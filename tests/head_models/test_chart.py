@@ -110,3 +110,20 @@ def test_lips_that_end_in_an_open_edge_have_no_pocket(head: FlameAssets) -> None
     cut = replace(head, faces=head.faces[~inside], chart=None)
     names = [part.name for part in chart_parts(ChartSource.of(cut))]
     assert names == ["skin", "left_eyeball", "right_eyeball"]
+
+
+def test_a_closed_part_whose_ends_are_neighbours_is_cut_open():
+    """A flat double triangle fan and a tetrahedron: their longest way is one edge."""
+    from flame_fit.geometry.patches import border_loops, cut_along
+    from flame_fit.head_models.chart_patches import _long_seam
+
+    ring = np.array([[np.cos(a), np.sin(a), 0.0] for a in np.linspace(0, 2 * np.pi, 7)[:6]])
+    disk = np.vstack([ring, [[0.0, 0.0, 0.1]], [[0.0, 0.0, -0.1]]]) * [10.0, 0.1, 1.0]
+    around = [(i, (i + 1) % 6) for i in range(6)]
+    lens = np.array([(a, b, 6) for a, b in around] + [(b, a, 7) for a, b in around])
+    corners = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    solid = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
+    for vertices, faces in ((disk, lens), (corners, solid)):
+        seam = _long_seam(vertices, faces)
+        assert len(seam) >= 3
+        assert len(border_loops(cut_along(faces, seam).faces)) == 1
