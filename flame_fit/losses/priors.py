@@ -36,6 +36,6 @@ class GaussianPrior:
         return GaussianPrior(mean, torch.linalg.solve_triangular(factor, identity, upper=False))
 
 
-def prior_residual(value: Float[Tensor, " n"], prior: GaussianPrior) -> Float[Tensor, " n"]:
+def prior_residual(value: Float[Tensor, "*b n"], prior: GaussianPrior) -> Float[Tensor, "*b n"]:
     """Return `W (value - mean)`; half its squared norm is the negative log density."""
-    return prior.whitening @ (value - prior.mean)
+    return (value - prior.mean) @ prior.whitening.T

@@ -33,11 +33,15 @@ class HeadSquare:
 
 
 def head_square(mesh: FlameMesh, camera: Camera) -> HeadSquare:
-    """Return the square around a head."""
+    """Return the square around a head, in whole pixels.
+
+    A head that lies elsewhere by a hair is then seen through the same crop, whose pixels would
+    differ everywhere otherwise.
+    """
     pixels = project(camera, mesh.vertices).pixels[0].detach().cpu().double().numpy()
     low, high = pixels.min(axis=0), pixels.max(axis=0)
-    side = float((high - low).max()) * (1.0 + 2.0 * MARGIN)
-    corner = (low + high - side) / 2.0
+    side = float(np.ceil((high - low).max() * (1.0 + 2.0 * MARGIN)))
+    corner = np.round((low + high - side) / 2.0)
     return HeadSquare(float(corner[0]), float(corner[1]), side)
 
 

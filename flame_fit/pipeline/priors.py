@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flame_fit.losses import GaussianPrior
+from flame_fit.losses import GaussianPrior, prior_residual
 from flame_fit.pipeline.blocks import FOCAL_BLOCK, LIGHT_BLOCK, TEXTURE_BLOCK
 from flame_fit.pipeline.relative_light import LIGHT_COUNT, relative_light, relative_light_jacobian
 
@@ -59,7 +59,7 @@ class BlockPrior:
 
     def residual(self, part: Float[Tensor, "b size"]) -> Float[Tensor, "b size"]:
         """Return the whitened distance from the mean."""
-        return (part - self.prior.mean) @ self.prior.whitening.T
+        return prior_residual(part, self.prior)
 
     def jacobian(self, part: Float[Tensor, "b size"]) -> Float[Tensor, "1 size size"]:
         """Return the whitening, the same everywhere."""

@@ -66,7 +66,7 @@ class SkinLevel:
 
 @dataclass(frozen=True)
 class SkinEvidence:
-    """The skin of one photo.
+    """The skin of a batch of photos.
 
     Attributes:
         term: Its colours.
@@ -75,8 +75,8 @@ class SkinEvidence:
     """
 
     term: SkinTerm
-    mean_basis: Float[Tensor, "1 9"]
-    first_light: Float[Tensor, "1 9 3"]
+    mean_basis: Float[Tensor, "b 9"]
+    first_light: Float[Tensor, "b 9 3"]
 
 
 def skin_evidence(

@@ -43,11 +43,15 @@ def test_research_photos(session, shared_data, stem):
 
 
 def test_a_fit_is_the_same_twice(session, astronaut):
-    """Sums over threads are not bitwise the same, so equal means within a twentieth of a mm."""
+    """Sums over threads are not bitwise the same, and the solver stops where a step would lower
+    the cost by less than a thousandth: that leaves a tenth of a standard deviation open.
+    """
     first, second = (session.fit(astronaut)[0].export for _ in range(2))
-    assert np.abs(first.mesh.vertices - second.mesh.vertices).max() < 5e-5
+    apart = np.abs(first.mesh.vertices - second.mesh.vertices)
+    assert apart.max() < 5e-4
+    assert apart.mean() < 2e-4
     difference = first.texture.astype(float) - second.texture.astype(float)
-    assert np.abs(difference).mean() < 0.5
+    assert np.abs(difference).mean() < 1.0
 
 
 def test_landmarks_from_a_file_take_the_place_of_the_detector(shared_data, tmp_path):
@@ -75,3 +79,17 @@ def test_a_stronger_prior_gives_a_more_average_head(astronaut):
         (result,) = FitSession(dataclasses.replace(config, weights=weights)).fit(astronaut)
         norms.append(float(result.scene.flame.shape.norm()))
     assert norms[1] < 0.7 * norms[0]
+
+
+def test_a_batch_gives_what_its_photos_give_one_by_one(astronaut, shared_data):
+    config = dataclasses.replace(PRESETS["fast"], texture_size=128)
+    session = FitSession(config)
+    photos = [astronaut, shared_data / "photos" / "00002.png"]
+    faces = [session.observe(photo)[0] for photo in photos]
+    together = session.fit_faces(faces)
+    for face, result in zip(faces, together, strict=True):
+        (alone,) = session.fit_faces([face])
+        apart = np.abs(result.export.mesh.vertices - alone.export.mesh.vertices)
+        assert apart.max() < 5e-4
+        assert result.report.photo == alone.report.photo
+        assert abs(result.report.landmark_nme - alone.report.landmark_nme) < 1e-3

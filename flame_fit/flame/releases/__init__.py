@@ -5,8 +5,8 @@ from flame_fit.flame.releases.convert import ConvertedRelease, convert_release, 
 from flame_fit.flame.releases.recognise import recognise
 
 __all__ = [
-    "FLAME_CITATION",
     "ConvertedRelease",
+    "FLAME_CITATION",
     "Gender",
     "Kind",
     "Release",
