@@ -40,6 +40,7 @@ from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.landmark_terms import MESH_COUNT, inter_ocular_pixels
 from flame_fit.pipeline.look import Look
 from flame_fit.pipeline.result import FitResult
+from flame_fit.pipeline.skin_evidence import SKIN_THRESHOLD
 from flame_fit.pipeline.stages import StageReport as SolvedStage
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.pipeline.uncertainty import Uncertainty, vertex_deviation
@@ -55,6 +56,11 @@ DOUBTFUL_NME = 0.05
 DOUBTFUL_PSNR_MODEL = 15.0
 DOUBTFUL_COVERAGE = 0.15
 PROFILE_DEGREES = 50.0
+SMALL_FACE_PIXELS = 80.0
+# Linear light of the brightest channel: below the first skin is lost in noise, above the second
+# a channel is clipped.
+DARK_LIGHT, CLIPPED_LIGHT = 0.03, 0.98
+CLIPPED_SHARE = 0.3
 MILLIMETRES = 1000.0
 
 
@@ -311,8 +317,25 @@ def _warnings(fitted: FittedFace, error: float, coverage: float) -> tuple[str, .
         ),
         (coverage < DOUBTFUL_COVERAGE, f"the photo shows only {coverage:.0%} of the face"),
         (abs(yaw) > PROFILE_DEGREES, f"the head is turned by {abs(yaw):.0f} degrees"),
+        (
+            fitted.observed.evidence.size < SMALL_FACE_PIXELS,
+            f"the face is only {fitted.observed.evidence.size:.0f} pixels large",
+        ),
+        *_exposure(look),
     )
     return tuple(text for wrong, text in checks if wrong)
+
+
+def _exposure(look: Look) -> tuple[tuple[bool, str], tuple[bool, str]]:
+    """Return whether the skin is too dark or too bright to tell its colour, and what to say."""
+    skin = look.photo[look.weight > SKIN_THRESHOLD]
+    brightest = skin.amax(dim=-1)
+    middle = float(brightest.median()) if len(skin) else 1.0
+    clipped = float((brightest > CLIPPED_LIGHT).float().mean()) if len(skin) else 0.0
+    return (
+        (middle < DARK_LIGHT, "the face is very dark"),
+        (clipped > CLIPPED_SHARE, f"{clipped:.0%} of the skin is overexposed"),
+    )
 
 
 def _stages(fitted: FittedFace) -> tuple[StageReport, ...]:
