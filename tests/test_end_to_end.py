@@ -105,3 +105,14 @@ def test_a_photo_without_a_face_has_an_exit_code_of_its_own(photos, tmp_path):
     out = tmp_path / "out"
     assert cli.main(["fit", str(photos / "wall.png"), "--out", str(out)]) == cli.EXIT_NO_FACE
     assert not list(out.iterdir())
+
+
+def test_photos_can_be_fitted_in_processes_of_their_own(photos, tmp_path, capsys):
+    out = tmp_path / "out"
+    names = [str(photos / name) for name in ("a/me.png", "text.jpg", "b/me.png")]
+    code = cli.main(["fit", *names, "--preset", "fast", "--jobs", "2", "--out", str(out)])
+    assert code == cli.EXIT_SOME_FAILED
+    assert {entry.name for entry in out.iterdir()} == {"a-me", "b-me"}
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "text.jpg" in error

@@ -43,13 +43,20 @@ class IdentityPrior:
     count: int
     model_sha256: str
 
-    def gaussian(self, count: int, *, like: Tensor) -> GaussianPrior:
+    def resized(self, count: int) -> IdentityPrior:
         """Return the prior of the first `count` coefficients; unit where it has fewer."""
         known = min(count, len(self.mean))
         mean, covariance = np.zeros(count), np.eye(count)
         mean[:known] = self.mean[:known]
         covariance[:known, :known] = self.covariance[:known, :known]
-        prior = GaussianPrior.from_covariance(torch.from_numpy(mean), torch.from_numpy(covariance))
+        return IdentityPrior(mean, covariance, self.count, self.model_sha256)
+
+    def gaussian(self, count: int, *, like: Tensor) -> GaussianPrior:
+        """Return the prior of the first `count` coefficients as the fit takes it."""
+        resized = self.resized(count)
+        prior = GaussianPrior.from_covariance(
+            torch.from_numpy(resized.mean), torch.from_numpy(resized.covariance)
+        )
         return GaussianPrior(prior.mean.to(like), prior.whitening.to(like))
 
 
@@ -81,8 +88,8 @@ def likelihood_of(params: ExportParams, prior: IdentityPrior | None) -> Likeliho
     count = len(params.shape)
     prior_mean, prior_precision = np.zeros(count), np.eye(count)
     if prior is not None:
-        prior_mean, covariance = prior.mean[:count], prior.covariance[:count, :count]
-        prior_precision = np.linalg.inv(covariance)
+        used = prior.resized(count)
+        prior_mean, prior_precision = used.mean, np.linalg.inv(used.covariance)
     posterior = np.linalg.inv(params.uncertainty.shape_covariance.astype(np.float64))
     values, vectors = np.linalg.eigh(posterior - prior_precision)
     precision = (vectors * np.maximum(values, 0.0)) @ vectors.T

@@ -46,3 +46,18 @@ def test_inputs_are_not_changed(scene):
     compose_overlay(scene.overlay, scene.texture)
     np.testing.assert_array_equal(scene.overlay.photo, before[0])
     np.testing.assert_array_equal(scene.texture, before[1])
+
+
+def test_deviation_colours_the_shape_alone_and_brightest_where_it_is_largest(scene):
+    bare = compose_overlay(scene.overlay, scene.texture, panel_height=96)
+    deviation = np.zeros((96, 80), dtype=np.float32)
+    deviation[:, 40:] = 3.0
+    covered = np.ones((96, 80), dtype=np.float32)
+    images = replace(scene.overlay, deviation_mm=deviation, coverage=covered)
+    heat = compose_overlay(images, scene.texture, panel_height=96)
+    left = 3 * GAP + 2 * 80
+    shape = heat[GAP : GAP + 96, left : left + 80].astype(float).mean(axis=(0, 2))
+    assert shape[45:].min() > 3.0 * shape[:35].max()
+    np.testing.assert_array_equal(heat[GAP : GAP + 96, GAP : GAP + 80], scene.overlay.photo)
+    caption = (slice(GAP + 96, None), slice(left, left + 80))
+    assert (heat[caption] != bare[caption]).any()

@@ -9,7 +9,7 @@ import pytest
 
 from flame_fit.errors import AssetError, InputError
 from flame_fit.export import params_bytes, read_params, report_to_json
-from flame_fit.export.scene import ExportParams
+from flame_fit.export.scene import ExportParams, ExportUncertainty
 
 CONTRACT = {
     "status",
@@ -77,6 +77,26 @@ def test_params_round_trip(scene, tmp_path):
         before, after = getattr(scene.params, field.name), getattr(loaded, field.name)
         np.testing.assert_array_equal(before, after)
         assert type(before) is type(after)
+
+
+def test_uncertainty_comes_back_with_the_parameters(scene, tmp_path):
+    generator = np.random.default_rng(0)
+    deviation = ExportUncertainty(
+        shape=generator.random(4),
+        expression=generator.random(2),
+        head_rotation=generator.random(3),
+        translation=generator.random(3),
+        vertices_mm=generator.random(9),
+        shape_covariance=generator.random((4, 4)),
+    )
+    path = tmp_path / "params.npz"
+    path.write_bytes(params_bytes(replace(scene.params, uncertainty=deviation)))
+    loaded = read_params(path).uncertainty
+    for field in fields(ExportUncertainty):
+        before, after = getattr(deviation, field.name), getattr(loaded, field.name)
+        np.testing.assert_allclose(after, before, rtol=1e-6)
+    with np.load(path, allow_pickle=False) as archive:
+        assert "deviation_vertices_mm" in archive.files
 
 
 def test_params_need_no_pickle(scene, tmp_path):

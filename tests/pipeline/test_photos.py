@@ -10,7 +10,9 @@ import pytest
 
 from flame_fit.config import PRESETS
 from flame_fit.errors import InputError
+from flame_fit.image_files import load_image, save_png
 from flame_fit.pipeline import FitSession
+from flame_fit.pipeline.identity_prior import IdentityPrior, write_identity_prior
 
 LARGEST_NME = 0.02
 LEAST_PSNR = 30.0
@@ -93,3 +95,43 @@ def test_a_batch_gives_what_its_photos_give_one_by_one(astronaut, shared_data):
         assert apart.max() < 5e-4
         assert result.report.photo == alone.report.photo
         assert abs(result.report.landmark_nme - alone.report.landmark_nme) < 1e-3
+
+
+@pytest.fixture(scope="module")
+def fast():
+    return dataclasses.replace(PRESETS["fast"], texture_size=128)
+
+
+def test_shading_bends_the_shape_only_where_asked(fast, astronaut):
+    bent = dataclasses.replace(fast, shape_from_shading=True)
+    plain, shaded = (FitSession(config).fit(astronaut)[0] for config in (fast, bent))
+    apart = np.abs(plain.export.mesh.neutral_vertices - shaded.export.mesh.neutral_vertices)
+    assert apart.max() > 1e-3
+
+
+def test_an_identity_prior_draws_the_shape_and_belongs_to_one_model(fast, astronaut, tmp_path):
+    session = FitSession(fast)
+    count, digest = session.tools.model.shape_count, session.assets.sha256
+    mean = np.zeros(count)
+    mean[0] = 3.0
+    prior = IdentityPrior(mean, 1e-4 * np.eye(count), 9, digest)
+    write_identity_prior(prior, tmp_path / "prior.npz")
+    given = dataclasses.replace(fast, identity_prior=tmp_path / "prior.npz")
+    (result,) = FitSession(given).fit(astronaut)
+    assert np.allclose(result.export.params.shape, mean, atol=0.05)
+    write_identity_prior(dataclasses.replace(prior, model_sha256="0"), tmp_path / "prior.npz")
+    with pytest.raises(InputError, match="belongs to another head model"):
+        FitSession(given)
+
+
+def test_deviation_is_drawn_where_asked_and_a_dark_photo_is_doubtful(fast, astronaut, tmp_path):
+    dark = (load_image(astronaut).srgb * 0.12).astype(np.uint8)
+    path = save_png(tmp_path / "dark.png", dark)
+    config = dataclasses.replace(fast, overlay_uncertainty=True)
+    (result,) = FitSession(config).fit(path)
+    overlay = result.export.overlay
+    assert overlay.deviation_mm is not None
+    on_head = overlay.deviation_mm[overlay.coverage > 0.99]
+    # The face is known better than the neck and the back of the head.
+    assert 0.0 < np.quantile(on_head, 0.1) < 0.5 * np.quantile(on_head, 0.99)
+    assert "the face is very dark" in result.report.warnings
