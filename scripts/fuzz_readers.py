@@ -12,6 +12,7 @@ data, with no audit event of running or writing anything, no file left behind, w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import sys
@@ -28,10 +29,12 @@ sys.path.insert(0, str(ROOT))
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
 from hypothesis import seed as hypothesis_seed  # noqa: E402
 
+from flame_fit.errors import AssetError  # noqa: E402
 from flame_fit.flame import load_assets  # noqa: E402
 from flame_fit.flame.releases import read_release  # noqa: E402
 from flame_fit.priors.model_files import read_task_member  # noqa: E402
 from flame_fit.untrusted import (  # noqa: E402
+    open_torch,
     open_zip,
     read_npy,
     read_npz,
@@ -63,6 +66,16 @@ def _all_members(path: Path) -> object:
     return list(open_zip(path, maximum_bytes=MAXIMUM_BYTES).read_all())
 
 
+def _all_entries(path: Path) -> object:
+    """Read each entry by itself, so that one that is refused does not hide the others."""
+    entries = open_torch(path, maximum_bytes=MAXIMUM_BYTES)
+    found = []
+    for name in entries.names:
+        with contextlib.suppress(AssetError):
+            found.append(entries.read(name))
+    return found
+
+
 READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     ".pkl": (lambda path: read_pickle(path, maximum_bytes=MAXIMUM_BYTES), load_assets),
     ".npy": (lambda path: read_npy(path, maximum_bytes=MAXIMUM_BYTES),),
@@ -72,7 +85,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
         load_assets,
         read_release,
     ),
-    ".pt": (lambda path: read_torch(path, maximum_bytes=MAXIMUM_BYTES),),
+    ".pt": (lambda path: read_torch(path, maximum_bytes=MAXIMUM_BYTES), _all_entries),
     ".obj": (read_obj,),
     ".task": (_all_members, lambda path: read_task_member(path, "a.tflite")),
 }
@@ -173,7 +186,7 @@ def fuzz(folder: Path, *, cases: int, seed: int, share: float = 1.0) -> Report:
     for case in fixed_cases(folder):
         if chance.random() < share:
             fuzzer.run(case)
-    # Each random pickle is four cases: a pickle has two readers, an array and a torch file one.
+    # Each random pickle is five cases: a pickle and a torch file have two readers, an array one.
     fuzzer.run_programs(max(20, (cases - fuzzer.report.cases) // 10), seed)
     for case in mutated(valid_files(), 10 * cases, seed):
         if fuzzer.report.cases >= cases:

@@ -52,6 +52,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_specs() -> Path:
+    """The folder of key lists and reference outputs of the published networks."""
+    shared = Path(os.environ.get("FLAME_FIT_SHARED", ROOT.parent / "shared"))
+    if not (shared / "specs").is_dir():
+        pytest.skip(f"needs the reference outputs in {shared / 'specs'} (FLAME_FIT_SHARED)")
+    return shared / "specs"
+
+
+@pytest.fixture(scope="session")
 def astronaut() -> Path:
     """The sample photo of the repository."""
     return ROOT / "data" / "astronaut.png"

@@ -22,9 +22,9 @@ LARGEST_KEY = 2**60
 _CALLABLE = {
     Meaning.ARRAY, Meaning.ARRAY_OF_BUFFER, Meaning.SCALAR, Meaning.DTYPE, Meaning.BYTES_OF_TEXT,
     Meaning.BYTES, Meaning.TENSOR, Meaning.PARAMETER, Meaning.STORAGE_OF_BYTES, Meaning.SIZE,
-    Meaning.DEVICE,
+    Meaning.DEVICE, Meaning.FOREIGN,
 }  # fmt: skip
-_MADE_WITHOUT_ARGUMENTS = {Meaning.CHUMPY, Meaning.SPARSE}
+_MADE_WITHOUT_ARGUMENTS = {Meaning.CHUMPY, Meaning.SPARSE, Meaning.FOREIGN}
 
 
 @dataclass(eq=False)
@@ -52,7 +52,7 @@ class _Stop(Exception):
 
 
 def read_instructions(
-    data: bytes, position: int = 0, *, with_storages: bool = False
+    data: bytes, position: int = 0, *, with_storages: bool = False, with_foreign: bool = False
 ) -> PickleContent:
     """Follow one pickle from a position to its end.
 
@@ -60,11 +60,14 @@ def read_instructions(
         data: the file's content.
         position: where the pickle begins.
         with_storages: allow references to data outside the pickle, as torch files have them.
+        with_foreign: keep objects of classes that are not known here as inert as all else; what
+            holds one is refused only when its value is asked for.
 
     Raises:
         Refused: damaged, too long, or asking for something that is not allowed.
     """
-    machine = _Machine(Cursor(data, position), with_storages=with_storages)
+    cursor = Cursor(data, position)
+    machine = _Machine(cursor, with_storages=with_storages, with_foreign=with_foreign)
     try:
         for _ in range(MAXIMUM_INSTRUCTIONS):
             machine.step()
@@ -81,9 +84,10 @@ def read_instructions(
 class _Machine:
     """The stack, the marks and the numbered objects of a pickle being followed."""
 
-    def __init__(self, cursor: Cursor, *, with_storages: bool) -> None:
+    def __init__(self, cursor: Cursor, *, with_storages: bool, with_foreign: bool) -> None:
         self.cursor = cursor
         self.with_storages = with_storages
+        self.with_foreign = with_foreign
         self.stack: list[object] = []
         self.marks: list[list[object]] = []
         self.memo: dict[int, object] = {}
@@ -190,6 +194,8 @@ def _appends(machine: _Machine, _: object) -> None:
 
 
 def _extend(target: object, items: list[object]) -> None:
+    if _is_foreign(target):
+        return
     if not isinstance(target, list):
         raise Refused("the pickle appends to something that is no list; the file is damaged")
     target.extend(items)
@@ -211,11 +217,18 @@ def _set_items(machine: _Machine, _: object) -> None:
 
 
 def _fill(target: object, items: list[object]) -> object:
+    if _is_foreign(target):
+        return target
     if not isinstance(target, dict) or len(items) % 2:
         raise Refused("the pickle sets an item of something that is no dict; the file is damaged")
     for key, value in zip(items[::2], items[1::2], strict=True):
         target[_checked_key(key)] = value
     return target
+
+
+def _is_foreign(target: object) -> bool:
+    """Tell whether this is an object of an unknown class, whose items nobody will ask for."""
+    return isinstance(target, Deferred) and target.name.meaning is Meaning.FOREIGN
 
 
 def _checked_key(key: object) -> object:
@@ -254,14 +267,14 @@ def _memoize(machine: _Machine, _: object) -> None:
 
 def _global(machine: _Machine, names: object) -> None:
     module, name = names  # pyright: ignore[reportGeneralTypeIssues]
-    machine.push(allowed_name(module, name))
+    machine.push(allowed_name(module, name, with_foreign=machine.with_foreign))
 
 
 def _global_of_stack(machine: _Machine, _: object) -> None:
     name, module = machine.pop(), machine.pop()
     if not isinstance(name, str) or not isinstance(module, str):
         raise Refused("the pickle names something by other than text; the file is damaged")
-    machine.push(allowed_name(module, name))
+    machine.push(allowed_name(module, name, with_foreign=machine.with_foreign))
 
 
 def _reduce(machine: _Machine, _: object) -> None:
@@ -314,7 +327,8 @@ def _reconstructed(arguments: tuple) -> Deferred:
 
 def _new_object(machine: _Machine, _: object) -> None:
     arguments, made = machine.pop(), machine.pop()
-    if arguments != ():
+    foreign = isinstance(made, Name) and made.meaning is Meaning.FOREIGN
+    if arguments != () and not foreign:
         raise Refused("the pickle makes an object with arguments; nothing was run")
     machine.push(_instance(made))
 

@@ -32,6 +32,7 @@ class Meaning(Enum):
     TORCH_DTYPE = "torch dtype"
     SIZE = "size"
     DEVICE = "device"
+    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,17 @@ _ALLOWED: dict[str, Meaning] = {
 }
 
 
-def allowed_name(module: str, name: str) -> Name:
+def allowed_name(module: str, name: str, *, with_foreign: bool = False) -> Name:
     """Return what a name of the file stands for.
 
     Every class of chumpy is allowed, because a chumpy object is only ever kept as the arrays it was
     made of.
+
+    Args:
+        module: as it stands in the file.
+        name: as it stands in the file.
+        with_foreign: return a name that is not on the list as a foreign one, which stands for
+            nothing: no value is ever made of it.
 
     Raises:
         Refused: the name is not on the list.
@@ -122,8 +129,15 @@ def allowed_name(module: str, name: str) -> Name:
     if meaning is None and _CHUMPY_MODULE.fullmatch(module) and _IDENTIFIER.fullmatch(name):
         meaning = Meaning.CHUMPY
     if meaning is None:
-        raise Refused(
-            f"the file asks for {quoted(f'{module}.{name}')}, which models have no use for and "
-            "which could run code; nothing was run, get the file from its publisher"
-        )
+        if not with_foreign:
+            raise foreign_refusal(f"{module}.{name}")
+        meaning = Meaning.FOREIGN
     return Name(known, name, meaning)
+
+
+def foreign_refusal(label: str) -> Refused:
+    """Return the refusal of a name that is not on the list."""
+    return Refused(
+        f"the file asks for {quoted(label)}, which models have no use for and "
+        "which could run code; nothing was run, get the file from its publisher"
+    )

@@ -12,7 +12,7 @@ from flame_fit.untrusted.pickle_expressions import (
     sparse_value,
 )
 from flame_fit.untrusted.pickle_machine import Deferred
-from flame_fit.untrusted.pickle_names import Meaning, Name
+from flame_fit.untrusted.pickle_names import Meaning, Name, foreign_refusal
 from flame_fit.untrusted.refusal import Refused, quoted
 from flame_fit.untrusted.torch_storage import parse_reference, read_legacy, strided_values
 
@@ -125,6 +125,8 @@ class _Resolver:
             return _MAKERS[item.name.meaning](self, item)
         if isinstance(item, Name) and item.meaning is Meaning.TORCH_DTYPE:
             return item.label
+        if isinstance(item, Name) and item.meaning is Meaning.FOREIGN:
+            raise foreign_refusal(item.label)
         label = item.label if isinstance(item, Name) else type(item).__name__
         raise Refused(f"the pickle holds {quoted(label)} itself as a value; no model does")
 
@@ -268,6 +270,10 @@ def _device(resolver: _Resolver, item: Deferred) -> str:
     return str(resolver.value(_fields(item.arguments, 1, "a device")[0]))[:32]
 
 
+def _foreign(resolver: _Resolver, item: Deferred) -> object:
+    raise foreign_refusal(item.name.label)
+
+
 def _type_itself(resolver: _Resolver, item: Deferred) -> str:
     return str(_dtype(resolver, item))
 
@@ -287,4 +293,5 @@ _MAKERS: dict[Meaning, Callable[[_Resolver, Deferred], object]] = {
     Meaning.STORAGE_OF_BYTES: _storage_of_bytes,
     Meaning.SIZE: _size,
     Meaning.DEVICE: _device,
+    Meaning.FOREIGN: _foreign,
 }

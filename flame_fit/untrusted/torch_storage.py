@@ -94,8 +94,12 @@ def strided_values(
     return view.copy()
 
 
-def read_legacy(data: bytes) -> LegacyContent:
+def read_legacy(data: bytes, *, with_foreign: bool = False) -> LegacyContent:
     """Read a torch file of the old format: pickles, then the storages one after the other.
+
+    Args:
+        data: the file's content.
+        with_foreign: keep objects of classes that are not known here, inert.
 
     Raises:
         Refused: damaged, or not of this format.
@@ -105,7 +109,7 @@ def read_legacy(data: bytes) -> LegacyContent:
     if magic.root != LEGACY_MAGIC or protocol.root != LEGACY_PROTOCOL:
         raise Refused("this is not a torch file; expected the marks torch.save writes")
     machine = read_instructions(data, protocol.end)
-    content = read_instructions(data, machine.end, with_storages=True)
+    content = read_instructions(data, machine.end, with_storages=True, with_foreign=with_foreign)
     keys = read_instructions(data, content.end)
     if not isinstance(machine.root, dict) or machine.root.get("little_endian") is not True:
         raise Refused("the torch file was not written on a little-endian machine; save it on one")

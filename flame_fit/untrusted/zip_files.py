@@ -3,8 +3,8 @@
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -56,16 +56,30 @@ class ZipFolder:
         Raises:
             AssetError: there is no such member, or it is damaged.
         """
+        with self.opened() as read:
+            return read(name)
+
+    @contextmanager
+    def opened(self) -> Iterator[Callable[[str], bytes]]:
+        """Give a function that reads members by name, for reading many of them.
+
+        Raises:
+            AssetError: there is no such member, or it is damaged.
+        """
         sizes = {member.name: member.size for member in self.members}
-        if name not in sizes:
-            raise AssetError(
-                f"{self.path} holds no {quoted(name)}; check that it is the right file"
-            )
-        try:
-            with _opened(self.path) as archive:
+
+        def read(name: str) -> bytes:
+            if name not in sizes:
+                raise AssetError(
+                    f"{self.path} holds no {quoted(name)}; check that it is the right file"
+                )
+            with self._damage_reported():
                 return _read_member(archive, name, sizes[name])
-        except _DAMAGE as error:
-            raise asset_error(self.path, error, kind=self.kind) from error
+
+        with ExitStack() as stack:
+            with self._damage_reported():
+                archive = stack.enter_context(_opened(self.path))
+            yield read
 
     def read_all(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and content of every member, one at a time.
@@ -73,10 +87,14 @@ class ZipFolder:
         Raises:
             AssetError: a member is damaged.
         """
+        with self.opened() as read:
+            for member in self.members:
+                yield member.name, read(member.name)
+
+    @contextmanager
+    def _damage_reported(self) -> Iterator[None]:
         try:
-            with _opened(self.path) as archive:
-                for member in self.members:
-                    yield member.name, _read_member(archive, member.name, member.size)
+            yield
         except _DAMAGE as error:
             raise asset_error(self.path, error, kind=self.kind) from error
 

@@ -1,15 +1,18 @@
 """Torch files: both formats are read like torch does, as numpy arrays."""
 
+import argparse
 import io
+import os
 import pickle
-from pathlib import Path
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 import torch
 
 from flame_fit.errors import AssetError
-from flame_fit.untrusted import read_torch
+from flame_fit.untrusted import open_torch, read_torch
 from scripts.fuzzing.hostile_files import old_torch, zipped
 
 
@@ -87,3 +90,73 @@ def test_tensors_that_reach_past_their_data(tmp_path: Path) -> None:
 def test_limits(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.pt", torch.zeros(1).expand(10**6), old=False)
     assert "more memory than allowed here" in refusal(path, maximum_bytes=10**6)
+
+
+class Foreign:
+    """Something a training might keep beside its weights."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+
+FOREIGN = {
+    "instance": Foreign(3),
+    "class": Foreign,
+    "path": PurePosixPath("/x"),
+    "dict": defaultdict(list, a=[1]),
+    "namespace": argparse.Namespace(a=1),
+    "inside": {"deep": [Foreign(1)]},
+}
+
+
+@pytest.mark.parametrize("form", ["zip", "old"])
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_entries_beside_unknown_objects(tmp_path: Path, name: str, form: str) -> None:
+    """What is beside them is read; they are not, and whole files with them are not either."""
+    weights = {"a": torch.arange(3.0), "b": torch.tensor([1.5], dtype=torch.bfloat16)}
+    content = {"state_dict": weights, "settings": FOREIGN[name], "epoch": 3, 7: 1}
+    path = saved(tmp_path / "a.ckpt", content, old=form == "old")
+    entries = open_torch(path)
+    assert entries.names == ("state_dict", "settings", "epoch")
+    state = entries.read("state_dict")
+    assert {key: value.tolist() for key, value in state.items()} == {"a": [0, 1, 2], "b": [1.5]}
+    assert entries.read("epoch") == 3
+    for read in (lambda: entries.read("settings"), entries.read_all, lambda: read_torch(path)):
+        with pytest.raises(AssetError, match="which could run code; nothing was run") as error:
+            read()
+        assert str(path) in str(error.value)
+
+
+class Hostile:
+    """Runs something when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.marker),)
+
+
+def test_nothing_beside_the_entries_is_run(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    path = saved(tmp_path / "a.ckpt", {"state": torch.ones(2), "x": Hostile(marker)}, old=False)
+    assert open_torch(path).read("state").tolist() == [1, 1]
+    with pytest.raises(AssetError, match=r"asks for '(posix|nt).mkdir'"):
+        open_torch(path).read("x")
+    assert not marker.exists()
+
+
+def test_entries_that_do_not_exist(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.ckpt", {"a": 1}, old=False)
+    with pytest.raises(AssetError, match="holds no 'b'; check that it is the right file"):
+        open_torch(path).read("b")
+    with pytest.raises(AssetError, match="the file holds a list, expected a dict"):
+        open_torch(saved(tmp_path / "b.ckpt", [1], old=False))
+
+
+def test_entries_count_memory_before_it_is_used(tmp_path: Path) -> None:
+    content = {"small": torch.ones(3), "large": torch.zeros(1).expand(10**6)}
+    entries = open_torch(saved(tmp_path / "a.pt", content, old=False), maximum_bytes=10**6)
+    assert entries.read("small").tolist() == [1, 1, 1]
+    with pytest.raises(AssetError, match="more memory than allowed here"):
+        entries.read("large")
