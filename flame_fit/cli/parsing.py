@@ -29,6 +29,7 @@ def parse_arguments(
     *,
     name: str,
     default: Command,
+    flag_pairs: bool = False,
 ) -> Command:
     """Return the dataclass of a command, filled from its arguments.
 
@@ -37,6 +38,7 @@ def parse_arguments(
         arguments: Arguments after the command's name.
         name: The command as it is typed, such as `fit` or `assets list`.
         default: Values of all options that are not given.
+        flag_pairs: Whether every flag can be given and taken back: `--flag` and `--no-flag`.
 
     Raises:
         UsageError: If an option is unknown or its value wrong.
@@ -50,7 +52,7 @@ def parse_arguments(
                 args=list(arguments),
                 default=default,
                 prog=f"{PROGRAM} {name}",
-                config=(tyro.conf.FlagCreatePairsOff,),
+                config=() if flag_pairs else (tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as stop:
         if not stop.code:
@@ -58,8 +60,12 @@ def parse_arguments(
         raise UsageError(_one_line(box.getvalue(), name=name)) from None
 
 
-def require_writable(out: Path) -> None:
+def require_writable(out: Path, *, option: str = "--out") -> None:
     """Make the output folder and try it before any work is done.
+
+    Args:
+        out: The folder.
+        option: What gave it.
 
     Raises:
         UsageError: If nothing can be written there.
@@ -70,7 +76,7 @@ def require_writable(out: Path) -> None:
             pass
     except OSError as error:
         raise UsageError(
-            f"--out {out} cannot be written ({error.strerror or error}); choose another folder"
+            f"{option} {out} cannot be written ({error.strerror or error}); choose another folder"
         ) from error
 
 

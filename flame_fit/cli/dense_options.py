@@ -1,0 +1,43 @@
+"""What the commands of the dense networks share about their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flame_fit.cli.parsing import PROGRAM
+from flame_fit.errors import UsageError
+
+# How the published programs spell options that are called otherwise here.
+SPELLINGS = {"--no_overlay": "--no-save-overlay", "--no-overlay": "--no-save-overlay"}
+
+
+def chosen_action(command: str, actions: Mapping[str, str], arguments: Sequence[str]) -> str | None:
+    """Return the action among the arguments, None after help was printed.
+
+    Raises:
+        UsageError: There is none, or an unknown one.
+    """
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(f"usage: {PROGRAM} {command} ACTION ...\n")
+        for action, summary in actions.items():
+            print(f"  {action:<9}{summary}")
+        return None
+    if not arguments or arguments[0] not in actions:
+        given = repr(arguments[0]) if arguments else "nothing"
+        raise UsageError(f"{command} {given} is unknown; give one of: {', '.join(actions)}")
+    return arguments[0]
+
+
+def modern_spelling(arguments: Sequence[str]) -> list[str]:
+    """Return arguments with the published programs' other names of options replaced."""
+    return [SPELLINGS.get(argument, argument) for argument in arguments]
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuse an opacity that is none.
+
+    Raises:
+        UsageError: It is not from 0 to 1.
+    """
+    if not 0 <= alpha <= 1:
+        raise UsageError(f"--alpha is {alpha}; give a number from 0 to 1")

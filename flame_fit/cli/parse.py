@@ -1,0 +1,184 @@
+"""`flame-fit parse`: the class of each pixel, by a FaceParsing network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+from flame_fit.cli.console import start_logging
+from flame_fit.cli.dense_extract import run_extract
+from flame_fit.cli.dense_infer import InferencePlan, check_plan, infer
+from flame_fit.cli.dense_options import check_alpha, chosen_action, modern_spelling
+from flame_fit.cli.dense_pictures import (
+    LABEL_ENDINGS,
+    OVERLAY_ENDINGS,
+    Overlays,
+    label_pictures,
+)
+from flame_fit.cli.dense_train import run_training, settings_in
+from flame_fit.cli.exit_codes import EXIT_OK
+from flame_fit.cli.parsing import parse_arguments
+from flame_fit.config import resolve_device
+from flame_fit.errors import UsageError
+from flame_fit.training import ParsingTraining, settings_text
+
+if TYPE_CHECKING:
+    import torch
+
+    from flame_fit.priors.dense_networks import ParsingPredictor
+
+SUMMARY = "Tell the parts of faces in photos with a FaceParsing network, or train one."
+ACTIONS = {
+    "infer": "Tell the class of each pixel of photos.",
+    "train": "Train a network.",
+    "extract": "Write a checkpoint without the weights of DINOv3.",
+}
+CHECKPOINTS = Path("experiments/checkpoints")
+RUN = "face_parsing"
+
+
+@dataclass(frozen=True)
+class ParseInferCommand:
+    """Tell the class of each pixel of photos.
+
+    Written are NAME_mask.png (the number of the class), NAME_colour.png, and the overlays
+    NAME_overlay.png and NAME_visualization.png, all at the photo's size.
+    """
+
+    input_dir: Path | None = None
+    """A photo or a folder of photos."""
+    output_dir: Path = Path("outputs")
+    """Folder for the pictures."""
+    checkpoint: Path = CHECKPOINTS / "decoder.ckpt"
+    """A decoder.ckpt or last.ckpt of FaceParsing, of any generation."""
+    dinov3_checkpoint: Path | None = None
+    """Weights of DINOv3, a .pth file or a folder; not needed with a whole checkpoint."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:INDEX."""
+    image_size: tuple[int, int] = (512, 512)
+    """Height and width the network sees the photos in."""
+    num_classes: Literal[11, 19] | None = None
+    """Classes the network must tell apart; by default those of its checkpoint."""
+    batch_size: int = 16
+    """Photos that are looked at in one go."""
+    save_overlay: bool = True
+    """Write the overlays."""
+    alpha: float = 0.5
+    """How far the colours of the classes cover the photo in the overlays, 0 to 1."""
+    skip_existing: bool = False
+    """Leave photos alone whose pictures are all there."""
+    verbose: bool = False
+    """Show the library's log and the traceback of unexpected errors."""
+
+
+@dataclass(frozen=True)
+class ParseTrainCommand:
+    """Train a parsing network on photos with label maps; needs the extra `train`.
+
+    Options given here win over those of the file.
+    """
+
+    config: Path | None = None
+    """YAML file of settings."""
+    print_config: bool = False
+    """Print the settings as YAML, and do nothing else."""
+    verbose: bool = False
+    """Show the library's log and the traceback of unexpected errors."""
+    settings: Annotated[ParsingTraining, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes] = field(
+        default_factory=ParsingTraining
+    )
+    """How to train."""
+
+
+@dataclass(frozen=True)
+class ParseExtractCommand:
+    """Write a checkpoint without the weights of DINOv3."""
+
+    checkpoint: Path = CHECKPOINTS / RUN / "last.ckpt"
+    """A whole checkpoint."""
+    output: Path = CHECKPOINTS / "decoder.ckpt"
+    """The file to write."""
+
+
+def run(arguments: Sequence[str], *, errors: Console) -> int:
+    """Run `flame-fit parse ACTION` and return its exit code."""
+    action = chosen_action("parse", ACTIONS, arguments)
+    if action is None:
+        return EXIT_OK
+    rest = modern_spelling(arguments[1:])
+    if action == "infer":
+        command = parse_arguments(
+            ParseInferCommand,
+            rest,
+            name="parse infer",
+            default=ParseInferCommand(),
+            flag_pairs=True,
+        )
+        return _infer(command, errors)
+    if action == "extract":
+        extract = parse_arguments(
+            ParseExtractCommand, rest, name="parse extract", default=ParseExtractCommand()
+        )
+        return run_extract(extract.checkpoint, extract.output)
+    default = ParseTrainCommand(settings=settings_in(rest, ParsingTraining()))
+    return _train(
+        parse_arguments(ParseTrainCommand, rest, name="parse train", default=default), errors
+    )
+
+
+def _infer(command: ParseInferCommand, errors: Console) -> int:
+    start_logging(errors, verbose=command.verbose)
+    device = resolve_device(command.device)
+    check_alpha(command.alpha)
+    overlays = Overlays(save=command.save_overlay, alpha=command.alpha)
+    plan = InferencePlan(
+        input_dir=command.input_dir,
+        output_dir=command.output_dir,
+        endings=LABEL_ENDINGS + (OVERLAY_ENDINGS if overlays.save else ()),
+        batch_size=command.batch_size,
+        skip_existing=command.skip_existing,
+    )
+    check_plan(plan)
+    return infer(
+        plan,
+        lambda: _predictor(command, device),
+        lambda photo, found: label_pictures(photo.srgb, found, overlays),
+        errors=errors,
+    )
+
+
+def _predictor(command: ParseInferCommand, device: torch.device) -> ParsingPredictor:
+    from flame_fit.priors.dense_networks import ParsingPredictor
+
+    predictor = ParsingPredictor.from_files(
+        command.checkpoint,
+        dinov3=command.dinov3_checkpoint,
+        device=device,
+        image_size=command.image_size,
+    )
+    count = predictor.scheme.count
+    if command.num_classes not in (None, count):
+        raise UsageError(
+            f"{command.checkpoint} tells {count} classes apart, not {command.num_classes}; "
+            f"give --num-classes {count} or leave it out"
+        )
+    return predictor
+
+
+def _train(command: ParseTrainCommand, errors: Console) -> int:
+    start_logging(errors, verbose=command.verbose)
+    if command.print_config:
+        print(settings_text(command.settings), end="")
+        return EXIT_OK
+    from flame_fit.training.sessions import train_parsing
+
+    return run_training(
+        lambda progress: train_parsing(command.settings, progress=progress),
+        seed=command.settings.run.seed,
+        errors=errors,
+    )
