@@ -11,7 +11,21 @@ from flame_fit.synth.foreign_head import (
 from flame_fit.synth.foreign_set import FOREIGN_VIEWS, ForeignView, take_foreign_photo
 from flame_fit.synth.photo import Shot, Staging, SyntheticPhoto, Thing, render_scene
 from flame_fit.synth.scenes import SceneRanges, random_scene
-from flame_fit.synth.sets import HARD_CASES, Setup, draw_setup, take_photo
+from flame_fit.synth.sets import (
+    HARD_CASES,
+    MOST_PICTURES,
+    PICTURES_VERSION,
+    Setup,
+    draw_setup,
+    draw_training_setup,
+    take_photo,
+)
+from flame_fit.synth.training_files import (
+    TRAINING_LAYOUTS,
+    TrainingFile,
+    training_files,
+    training_paths,
+)
 from flame_fit.synth.truth import PhotoTruth
 
 __all__ = [
@@ -19,6 +33,8 @@ __all__ = [
     "ForeignHead",
     "ForeignView",
     "HARD_CASES",
+    "MOST_PICTURES",
+    "PICTURES_VERSION",
     "PhotoTruth",
     "Placement",
     "SceneRanges",
@@ -27,8 +43,11 @@ __all__ = [
     "Staging",
     "StagingRanges",
     "SyntheticPhoto",
+    "TRAINING_LAYOUTS",
     "Thing",
+    "TrainingFile",
     "draw_setup",
+    "draw_training_setup",
     "load_foreign_head",
     "place_head",
     "random_scene",
@@ -37,4 +56,6 @@ __all__ = [
     "render_scene",
     "take_foreign_photo",
     "take_photo",
+    "training_files",
+    "training_paths",
 ]

@@ -40,6 +40,7 @@ class Glasses:
         colour: Linear albedo of the frame.
         transmission: Share of red, green and blue light that passes the lenses.
         slip: Metres by which they sit lower than the eyes.
+        forward: Metres by which they sit farther from the face than usual.
     """
 
     half_width: float
@@ -49,6 +50,7 @@ class Glasses:
     colour: tuple[float, float, float]
     transmission: tuple[float, float, float]
     slip: float
+    forward: float = 0.0
     name: str = "glasses"
 
     def build(self, frame: HeadFrame) -> tuple[Solid, ...]:
@@ -77,6 +79,7 @@ class Glasses:
             frame.landmarks[BRIDGE][2] + scale * self.rim,
             brow[2] + scale * 0.004,
         )
+        front += scale * self.forward
         outer = eye[0] + scale * side * (0.002 + x)
         # The front bends back towards the ears.
         swept = front - 1.2 * np.maximum(side * outer - side * eye[0], 0.0) ** 2 / (0.05 * scale)

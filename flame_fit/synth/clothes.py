@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from jaxtyping import Bool
 
 from flame_fit.synth.head_frame import HeadFrame
-from flame_fit.synth.patterns import cloth
-from flame_fit.synth.solids import Solid, outward, sheet
+from flame_fit.synth.patterns import cloth, skin
+from flame_fit.synth.solids import Solid, Surface, outward, sheet
 
 RINGS, CORNERS = 24, 48
 CHEST_DEPTH = 0.12
@@ -45,11 +46,19 @@ class Shoulders:
         half_width: Metres from the middle to the end of a shoulder.
         slope: Metres by which the shoulders fall from the neck to their ends.
         seed: Source of the cloth.
+        tone: Linear albedo of the skin that shows above the neckline; None if none does.
+        neckline: Share of the way from the neck outwards at which the cloth begins.
+        plunge: By how much that is farther down in front.
+        collar: Metres by which the cloth stands up around the neck.
     """
 
     half_width: float
     slope: float
     seed: int
+    tone: tuple[float, float, float] | None = None
+    neckline: float = 0.0
+    plunge: float = 0.0
+    collar: float = 0.0
     name: str = "clothes"
 
     def build(self, frame: HeadFrame) -> tuple[Solid, ...]:
@@ -73,10 +82,31 @@ class Shoulders:
             )
             for number in range(RINGS)
         ]
+        if self.collar > 0.0:
+            standing = np.array([[0.0, self.collar, 0.0], [0.0, 0.7 * self.collar, 0.0]])
+            rings = [rings[0] + standing[0], rings[0] + standing[1], *rings]
         points = outward(sheet(np.stack(rings), closed=True))
         upright = _half_way(frame.rotation)
-        body = points.solid(self.name, cloth(generator))
-        return (body.moved(upright, frame.neck_base),)
+        garment = cloth(generator)
+        if self.tone is None:
+            return (points.solid(self.name, garment).moved(upright, frame.neck_base),)
+        covered = self._covered(points, len(rings))
+        bare = skin(generator, np.asarray(self.tone))
+        parts = (
+            replace(points, faces=points.faces[~covered]).solid("bare_shoulders", bare),
+            replace(points, faces=points.faces[covered]).solid(self.name, garment),
+        )
+        return tuple(part.moved(upright, frame.neck_base) for part in parts if len(part.faces) > 0)
+
+    def _covered(self, surface: Surface, rows: int) -> Bool[np.ndarray, "F"]:
+        """Return which triangles the cloth covers below its neckline."""
+        # Both triangles of a quad go together; the second ones follow all first ones.
+        quads = surface.faces[: len(surface.faces) // 2]
+        share = (1.0 - surface.uv[:, 1])[quads].mean(axis=1)
+        # The columns begin behind.
+        front = 0.5 - 0.5 * np.cos(2.0 * np.pi * surface.uv[:, 0][quads].mean(axis=1))
+        first = (rows - RINGS) / rows
+        return np.tile(share > first + self.neckline + self.plunge * front**4, 2)
 
     def _fall(self, height: float) -> float:
         """Return a height of the side profile with steeper or flatter shoulders."""

@@ -49,6 +49,9 @@ class Hair:
         thickness: Metres above the skin.
         hairline: Degrees by which it begins higher on the forehead than usual.
         seed: Source of its strands.
+        hangs_from: Degrees to the side behind which long hair hangs down.
+        lowest: Elevation at which long hair ends, degrees.
+        with_fringe: Whether long or short hair covers the forehead too.
     """
 
     kind: HairKind
@@ -56,6 +59,9 @@ class Hair:
     thickness: float
     hairline: float
     seed: int
+    hangs_from: float = HANGS_FROM
+    lowest: float = LONG_LOWEST
+    with_fringe: bool = False
 
     @property
     def name(self) -> str:
@@ -97,7 +103,7 @@ def _shell(hair: Hair, frame: HeadFrame, generator: np.random.Generator) -> Surf
     inside = elevation - _border(hair, frame, azimuth, generator)
     radius = frame.radius_at(azimuth, elevation)
     if hair.kind == "long":
-        radius = np.maximum(radius, _hanging(radius, azimuth, elevation))
+        radius = np.maximum(radius, _hanging(radius, azimuth, elevation, hair.hangs_from))
     rise = np.clip(inside / RIM, -1.0, 1.0)
     rise = np.where(rise > 0.0, np.sin(0.5 * np.pi * rise), rise)
     # Locks meet in the crown.
@@ -117,7 +123,7 @@ def _border(
     sides, heights = np.array([(0.0, front), (35.0, front - 1.0), *line]).T
     border = np.interp(np.abs(azimuth), sides, heights)
     ragged = 0.4 if hair.kind == "beanie" else 1.6
-    if hair.kind == "fringe":
+    if hair.kind == "fringe" or hair.with_fringe:
         ragged = 3.5
         low = frame.elevation_of(BETWEEN_BROWS) + generator.uniform(-6.0, 8.0)
         slant = generator.uniform(-0.12, 0.12)
@@ -125,8 +131,8 @@ def _border(
         share = np.clip((np.abs(azimuth) - FRINGE_HALF_WIDTH) / 15.0, 0.0, 1.0)
         border = np.minimum(border, fringe + share * (border - fringe))
     if hair.kind == "long":
-        share = np.clip((np.abs(azimuth) - HANGS_FROM) / 12.0, 0.0, 1.0)
-        border = border + share * (LONG_LOWEST - border)
+        share = np.clip((np.abs(azimuth) - hair.hangs_from) / 12.0, 0.0, 1.0)
+        border = border + share * (hair.lowest - border)
     noise = smooth_noise(generator, (1, azimuth.shape[1]), (0, 70))
     return border + ragged * noise
 
@@ -135,12 +141,13 @@ def _hanging(
     radius: Float[np.ndarray, "R C"],
     azimuth: Float[np.ndarray, "1 C"],
     elevation: Float[np.ndarray, "R 1"],
+    hangs_from: float,
 ) -> Float[np.ndarray, "R C"]:
     """Return the radius of hair that falls straight down from where the head is widest."""
     flat = np.cos(np.radians(elevation))
     widest = np.maximum.accumulate(np.where(elevation > WIDEST_ABOVE, radius * flat, 0.0), axis=0)
     hung = np.where(elevation < 0.0, widest / np.maximum(flat, 0.2), 0.0)
-    return np.where(np.abs(azimuth) > HANGS_FROM, hung, 0.0)
+    return np.where(np.abs(azimuth) > hangs_from, hung, 0.0)
 
 
 def _locks(hair: Hair, generator: np.random.Generator) -> Float[np.ndarray, "R C"]:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from flame_fit.flame import FlameMesh, FlameModel
+from flame_fit.flame import FlameAssets, FlameMesh, FlameModel
 from flame_fit.flame.landmarks import HEAD_JOINT
 from flame_fit.geometry import points_on_surface
 
@@ -43,6 +43,7 @@ class HeadFrame:
         landmarks: MediaPipe's points, head axes.
         eyes: Left and right eyeball, head axes.
         neck_ring: Where the neck ends, head axes.
+        assets: The model it is a head of.
     """
 
     rotation: Float[np.ndarray, "3 3"]
@@ -51,6 +52,7 @@ class HeadFrame:
     landmarks: Float[np.ndarray, "L 3"]
     eyes: Float[np.ndarray, "2 3"]
     neck_ring: Float[np.ndarray, "n 3"]
+    assets: FlameAssets
 
     @classmethod
     def of(cls, model: FlameModel, mesh: FlameMesh) -> HeadFrame:
@@ -75,6 +77,7 @@ class HeadFrame:
             landmarks=landmarks,
             eyes=(eyes - centre) @ rotation,
             neck_ring=_neck_ring(vertices, mesh.faces.cpu().numpy(), landmarks[CHIN]),
+            assets=model.assets,
         )
 
     @property
@@ -175,6 +178,8 @@ def _filled(field: Float[np.ndarray, "90 180"]) -> Float[np.ndarray, "90 180"]:
     known = (field > 0.0).astype(np.float64)
     value = field.copy()
     for sigma in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
+        if (value > 0.0).all():
+            break
         weight = _blur(known, sigma)
         estimate = _blur(field * known, sigma) / np.maximum(weight, 1e-12)
         gap = (value <= 0.0) & (weight > LEAST_WEIGHT)

@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d
 from flame_fit.appearance import TextureSpace
 from flame_fit.appearance.texture_space import decode
 from flame_fit.errors import AssetError, UsageError
-from flame_fit.flame import FlameModel
+from flame_fit.flame import FlameMesh, FlameModel
 from flame_fit.geometry import Camera, Crop, points_on_surface, vertex_normals
 from flame_fit.render import (
     Rasterizer,
@@ -27,9 +27,12 @@ from flame_fit.render import (
 )
 from flame_fit.scene import SceneParams
 from flame_fit.synth.backgrounds import Background, background_image
+from flame_fit.synth.face_map import face_map, texture_brows
 from flame_fit.synth.head_frame import HeadFrame
+from flame_fit.synth.labels import HeadLabels, head_labels, with_texels
 from flame_fit.synth.lamps import Lamp, sky_openness
 from flame_fit.synth.sensor import Sensor, develop
+from flame_fit.synth.skin_look import SkinLook, with_look
 from flame_fit.synth.solids import Solid
 from flame_fit.synth.stage import Stage, StageShader, make_stage
 from flame_fit.synth.truth import PhotoTruth, Subject, pane_depth, picture_truth, skin_faces
@@ -57,6 +60,7 @@ class Staging:
         dark_cavities: Whether the smooth light reaches only what sees the sky.
         background: What stands behind.
         sensor: What the camera does to the light.
+        skin: What the skin has beyond the texture space; nothing without.
     """
 
     things: tuple[Thing, ...] = ()
@@ -64,6 +68,7 @@ class Staging:
     dark_cavities: bool = False
     background: Background = field(default_factory=Background)
     sensor: Sensor = field(default_factory=Sensor)
+    skin: SkinLook | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,20 +128,21 @@ def render_scene(
     mesh = model.mesh(scene.flame)
     points = model.landmark_points(mesh, "mediapipe")
     landmarks = points_on_surface(mesh.vertices, mesh.faces, points)[0]
-    stage = make_stage(mesh.vertices[0], mesh.faces, _solids(staging, model, scene))
+    stage = make_stage(mesh.vertices[0], mesh.faces, _solids(staging, model, mesh))
     openness = None
     if staging.dark_cavities:
         openness = sky_openness(stage.vertices, stage.faces, rasterizer=rasterizer)
+    head = _painted(scene, model, space, staging)
     shader = StageShader(
         stage=stage,
         chart=model.assets.chart,
-        texture=decode(space, scene.texture_code).clamp(0.0, 1.0),
+        texture=head.texture,
         lighting=scene.lighting,
         lamps=staging.lamps,
         openness=openness,
         rasterizer=rasterizer,
     )
-    subject = Subject(model.assets.chart, skin_faces(model.assets), landmarks)
+    subject = Subject(model.assets.chart, skin_faces(model.assets), landmarks, head.labels)
     shot = take_shot(
         shader, subject, scene.camera, staging, image_size=image_size, supersampling=supersampling
     )
@@ -214,11 +220,39 @@ class _Picture:
     passed: Float[Tensor, "H W 3"]
 
 
-def _solids(staging: Staging, model: FlameModel, scene: SceneParams) -> tuple[Solid, ...]:
+@dataclass(frozen=True, eq=False)
+class _PaintedHead:
+    """Colours of a head and what they show.
+
+    Attributes:
+        texture: Linear albedo.
+        labels: Classes of its surface; None where the model does not say.
+    """
+
+    texture: Float[Tensor, "1 U U 3"]
+    labels: HeadLabels | None
+
+
+def _painted(
+    scene: SceneParams, model: FlameModel, space: TextureSpace, staging: Staging
+) -> _PaintedHead:
+    texture = decode(space, scene.texture_code).clamp(0.0, 1.0)
+    labels = head_labels(model.assets)
+    if labels is None:
+        return _PaintedHead(texture, None)
+    brows = texture_brows(model.assets, space)
+    masks = face_map(model.assets, texture.shape[1])
+    if staging.skin is not None:
+        look = with_look(texture[0].cpu().numpy(), staging.skin, masks, brows)
+        texture, brows = torch.from_numpy(look.texture[None]).to(texture), look.brows
+    return _PaintedHead(texture, with_texels(labels, brows, masks.nose))
+
+
+def _solids(staging: Staging, model: FlameModel, mesh: FlameMesh) -> tuple[Solid, ...]:
     """Return the things in world axes."""
     if not staging.things:
         return ()
-    frame = HeadFrame.of(model, model.mesh(scene.flame))
+    frame = HeadFrame.of(model, mesh)
     return tuple(
         solid.moved(frame.rotation, frame.centre)
         for thing in staging.things

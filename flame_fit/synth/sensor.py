@@ -13,8 +13,13 @@ from flame_fit.errors import UsageError
 
 MINIMUM_QUALITY, MAXIMUM_QUALITY = 1, 100
 BYTE_RANGE = 255.0
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the brightness of sRGB values."""
 SHAKEN, COMPRESSED = 0.15, 0.7
 """Shares of pictures with motion blur and with JPEG compression."""
+
+GREY, COARSE, GRADED = 0.06, 0.3, 0.5
+"""Shares of rough pictures without colour, of low resolution, with changed contrast or colour."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,9 @@ class Sensor:
         read_noise: Standard deviation in the dark, as a share of full light.
         jpeg_quality: 1 to 100; None for no compression.
         seed: Source of the noise.
+        resolution: Share of the picture's resolution that is real.
+        contrast: Factor on the distance of sRGB values from their middle.
+        saturation: Factor on the distance of sRGB colours from grey; 0 is a grey picture.
     """
 
     exposure: float = 1.0
@@ -42,13 +50,19 @@ class Sensor:
     read_noise: float = 0.0
     jpeg_quality: int | None = None
     seed: int = 0
+    resolution: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         quality = self.jpeg_quality
         if quality is not None and not MINIMUM_QUALITY <= quality <= MAXIMUM_QUALITY:
             raise UsageError(f"jpeg_quality is {quality}; give 1 to 100, or None")
-        for name in ("exposure", "blur", "shake", "shot_noise", "read_noise"):
+        if not 0.0 < self.resolution <= 1.0:
+            raise UsageError(f"resolution is {self.resolution}; give a share above 0, at most 1")
+        names = ("exposure", "blur", "shake", "shot_noise", "read_noise", "contrast", "saturation")
+        for name in names:
             if getattr(self, name) < 0.0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it cannot be negative")
 
@@ -72,8 +86,26 @@ def develop(linear: Float[np.ndarray, "H W 3"], sensor: Sensor) -> UInt8[np.ndar
         deviation = np.sqrt(sensor.shot_noise**2 * light + sensor.read_noise**2)
         light = light + deviation * generator.standard_normal(light.shape)
     srgb = linear_to_srgb(light.clip(0.0, 1.0)) * BYTE_RANGE
-    pixels = srgb.round().astype(np.uint8)
+    pixels = _graded(srgb, sensor).round().astype(np.uint8)
     return pixels if sensor.jpeg_quality is None else _compressed(pixels, sensor.jpeg_quality)
+
+
+def _graded(srgb: Float[np.ndarray, "H W 3"], sensor: Sensor) -> Float[np.ndarray, "H W 3"]:
+    """Return the picture with its resolution, contrast and saturation."""
+    if sensor.resolution < 1.0:
+        height, width = srgb.shape[:2]
+        small = (
+            max(round(width * sensor.resolution), 1),
+            max(round(height * sensor.resolution), 1),
+        )
+        srgb = cv2.resize(srgb, small, interpolation=cv2.INTER_AREA)
+        srgb = cv2.resize(srgb, (width, height), interpolation=cv2.INTER_LINEAR)
+    if sensor.contrast != 1.0:
+        srgb = 0.5 * BYTE_RANGE + sensor.contrast * (srgb - 0.5 * BYTE_RANGE)
+    if sensor.saturation != 1.0:
+        grey = (srgb @ np.asarray(LUMA))[..., None]
+        srgb = grey + sensor.saturation * (srgb - grey)
+    return srgb.clip(0.0, BYTE_RANGE)
 
 
 def random_sensor(generator: np.random.Generator) -> Sensor:
@@ -89,6 +121,28 @@ def random_sensor(generator: np.random.Generator) -> Sensor:
         read_noise=0.3 * noise,
         jpeg_quality=int(generator.integers(60, 98)) if generator.random() < COMPRESSED else None,
         seed=int(generator.integers(2**31)),
+    )
+
+
+def random_rough_sensor(generator: np.random.Generator) -> Sensor:
+    """Return a camera of a wider range than `random_sensor`: also coarse, grey or pale pictures."""
+    noise = float(np.exp(generator.normal(-4.3, 0.9)))
+    chance = generator.random(6)
+    coarse = generator.uniform(0.25, 0.9)
+    saturation = 0.0 if chance[0] < GREY else float(generator.uniform(0.5, 1.4))
+    return Sensor(
+        exposure=float(np.exp(generator.normal(0.0, 0.35))),
+        cast=tuple(np.exp(generator.normal(0.0, 0.10, 3)).tolist()),
+        blur=float(max(generator.normal(0.1, 0.7), 0.0)),
+        shake=float(generator.uniform(1.5, 6.0)) if chance[1] < SHAKEN else 0.0,
+        shake_direction=float(generator.uniform(0.0, np.pi)),
+        shot_noise=2.0 * noise,
+        read_noise=0.3 * noise,
+        jpeg_quality=int(generator.integers(25, 98)) if chance[2] < COMPRESSED else None,
+        seed=int(generator.integers(2**31)),
+        resolution=float(coarse) if chance[3] < COARSE else 1.0,
+        contrast=float(generator.uniform(0.7, 1.3)) if chance[4] < GRADED else 1.0,
+        saturation=saturation if chance[5] < GRADED or saturation == 0.0 else 1.0,
     )
 
 

@@ -25,8 +25,9 @@ from flame_fit.synth.draw import StagingRanges, closing_expression, random_stagi
 from flame_fit.synth.hands import random_hand
 from flame_fit.synth.photo import Staging, SyntheticPhoto, render_scene
 from flame_fit.synth.scenes import SceneRanges, random_scene
+from flame_fit.synth.training_set import training_scene, training_staging
 
-SetName = Literal["plain", "varied", "hard"]
+SetName = Literal["plain", "varied", "hard", "training"]
 HardCase = Literal[
     "profile",
     "hand_over_mouth",
@@ -39,7 +40,11 @@ HardCase = Literal[
 HARD_CASES: tuple[HardCase, ...] = get_args(HardCase)
 
 # Sets lie far apart in seeds, so that no picture of one is a head of another.
-FIRST_SEED = {"plain": 5_000_000, "varied": 6_000_000, "hard": 7_000_000}
+FIRST_SEED = {"plain": 5_000_000, "varied": 6_000_000, "hard": 7_000_000, "training": 100_000_000}
+MOST_PICTURES = 10_000_000
+"""Pictures of a training set."""
+PICTURES_VERSION = 1
+"""Raised whenever the set `training` gives other pictures."""
 VARIED_RANGES = SceneRanges(
     expression_sigma=0.7,
     yaw_degrees=60.0,
@@ -94,7 +99,7 @@ def draw_setup(
 
     Args:
         set_name: `plain` (bald heads before smooth fields), `varied` (everything, in its usual
-            share) or `hard` (`HARD_CASES` in turn).
+            share), `hard` (`HARD_CASES` in turn) or `training` (wider in everything).
         index: Number of the picture, from 0; sets have no end.
         model: The head model.
         space: Its texture space.
@@ -109,8 +114,38 @@ def draw_setup(
     if index < 0:
         raise UsageError(f"picture {index} was asked for; they are numbered from 0")
     seed = FIRST_SEED[set_name] + index
-    draw = {"plain": _plain, "varied": _varied, "hard": _hard}[set_name]
+    draws = {"plain": _plain, "varied": _varied, "hard": _hard, "training": _training}
+    draw = draws[set_name]
     return draw(seed, index, model, space, image_size)
+
+
+def draw_training_setup(
+    seed: int,
+    number: int,
+    model: FlameModel,
+    space: TextureSpace,
+    *,
+    image_size: tuple[int, int] = (512, 512),
+) -> Setup:
+    """Return one picture of a training set; sets of different seeds share no picture.
+
+    Args:
+        seed: Of the set; 0 is the set `training` of `draw_setup`.
+        number: Of the picture, from 0 to `MOST_PICTURES - 1`.
+        model: The head model.
+        space: Its texture space.
+        image_size: Height and width in pixels.
+
+    Raises:
+        UsageError: The seed or the number is out of range.
+    """
+    if seed < 0 or not 0 <= number < MOST_PICTURES:
+        raise UsageError(
+            f"picture {number} of seed {seed} was asked for; a seed from 0 upwards has pictures 0 "
+            f"to {MOST_PICTURES - 1}"
+        )
+    index = seed * MOST_PICTURES + number
+    return draw_setup("training", index, model, space, image_size=image_size)
 
 
 def take_photo(
@@ -158,6 +193,13 @@ def _varied(
         scene = _with_closed_eyes(scene, model)
     tone = skin_tone(space, scene.texture_code)
     return Setup(f"varied_{index:04d}", scene, random_staging(seed, skin_tone=tone))
+
+
+def _training(
+    seed: int, index: int, model: FlameModel, space: TextureSpace, image_size: tuple[int, int]
+) -> Setup:
+    scene = training_scene(seed, model, space, image_size)
+    return Setup(f"training_{index:06d}", scene, training_staging(seed, scene, space))
 
 
 def _hard(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int8, Int32
+from jaxtyping import Bool, Float, Int, Int8, Int32, Int64, UInt8
 from torch import Tensor
 
 from flame_fit.flame import FlameAssets, UvChart
@@ -20,11 +20,13 @@ from flame_fit.render import (
     to_screen,
 )
 from flame_fit.render.screen import ScreenVertices
+from flame_fit.synth.labels import HeadLabels, picture_labels
 from flame_fit.synth.solids import Solid
 from flame_fit.synth.stage import Stage, chosen
 
 HIDING_TRANSMISSION = 0.5
 """Panes that pass less light hide what is behind them."""
+POINTS_AT_ONCE = 16
 SAME_SURFACE = 0.0007
 """Metres by which something must lie before a point to hide it."""
 
@@ -37,11 +39,13 @@ class Subject:
         chart: Its texture coordinates.
         skin_faces: Which of its triangles are skin.
         landmarks: World positions, metres.
+        labels: Classes of its surface; None where they are not known.
     """
 
     chart: UvChart
     skin_faces: Bool[Tensor, "F"]
     landmarks: Float[Tensor, "L 3"]
+    labels: HeadLabels | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +61,12 @@ class PhotoTruth:
         solid: What is seen: -1 background, 0 the head, else an index into `names`.
         names: What the numbers of `solid` are, the head first.
         behind_glass: Seen through glass, clear or dark.
+        labels: `FaceLabel` of what is seen, `IGNORE` where that is not known.
         skin: The head's skin, seen directly.
         face_index: Triangle of the head, -1 where it is not seen.
         barycentrics: Weights of its corners.
         depth: Metres in front of the camera.
+        nearest_depth: The same of whatever is seen, zero where that is the background.
         uv: Chart coordinates, u right and v up.
         normals: Smooth unit normals, world axes.
     """
@@ -72,10 +78,12 @@ class PhotoTruth:
     solid: Int8[np.ndarray, "H W"]
     names: tuple[str, ...]
     behind_glass: Bool[np.ndarray, "H W"]
+    labels: UInt8[np.ndarray, "H W"]
     skin: Bool[np.ndarray, "H W"]
     face_index: Int32[np.ndarray, "H W"]
     barycentrics: Float[np.ndarray, "H W 3"]
     depth: Float[np.ndarray, "H W"]
+    nearest_depth: Float[np.ndarray, "H W"]
     uv: Float[np.ndarray, "H W 2"]
     normals: Float[np.ndarray, "H W 3"]
 
@@ -111,19 +119,31 @@ def picture_truth(
     behind = glass < torch.where(depth > 0.0, depth, torch.inf)
     skin = head.scatter(subject.skin_faces[head.face_index, None].to(depth))[0, ..., 0] > 0.0
     points = project(camera, subject.landmarks[None])
+    seen = _array(solid[0, ..., 0].to(torch.int8) - 1)
+    face_index, chart_place = _array(fragments.face_index[0]), _array(head.scatter(uv)[0])
+    labels = picture_labels(
+        subject.labels,
+        face_index,
+        chart_place,
+        seen,
+        names=stage.names,
+        behind_glass=_array(behind),
+    )
     return PhotoTruth(
         vertices=_array(vertices[0]),
         landmarks=_array(points.pixels[0]),
         landmark_depth=_array(points.depth[0]),
         landmark_visible=_array(_landmarks_seen(stage, subject.landmarks, camera, image_size)),
-        solid=_array(solid[0, ..., 0].to(torch.int8) - 1),
+        solid=seen,
         names=stage.names,
         behind_glass=_array(behind),
+        labels=labels,
         skin=_array(skin & ~behind),
-        face_index=_array(fragments.face_index[0]),
+        face_index=face_index,
         barycentrics=_array(fragments.barycentrics[0]),
         depth=_array(fragments.depth[0]),
-        uv=_array(head.scatter(uv)[0]),
+        nearest_depth=_array(depth),
+        uv=chart_place,
         normals=_array(head.scatter(normals)[0]),
     )
 
@@ -176,10 +196,7 @@ def _nearest_along_rays(
     ahead &= ((low <= pixels.amax(0)) & (high >= pixels.amin(0))).all(-1)
     candidates = ahead.nonzero()[:, 0]
     corners, low, high = (values[candidates] for values in (corners, low, high))
-    column, row = (pixels[:, axis, None] for axis in (0, 1))
-    near = (low[:, 0] <= column) & (column <= high[:, 0])
-    near &= (low[:, 1] <= row) & (row <= high[:, 1])
-    point, face = near.nonzero().unbind(-1)
+    point, face = _boxes_around(pixels, low, high)
     a, b, c = corners[face].double().unbind(1)
     position = pixels[point].double()
     area = _cross(b - a, c - a)
@@ -190,6 +207,26 @@ def _nearest_along_rays(
     hit = (weights >= 0.0).all(-1) & along.isfinite()
     nearest = pixels.new_full((len(pixels),), torch.inf)
     return nearest.scatter_reduce(0, point[hit], along[hit].to(pixels), reduce="amin")
+
+
+def _boxes_around(
+    pixels: Float[Tensor, "n 2"], low: Float[Tensor, "m 2"], high: Float[Tensor, "m 2"]
+) -> Int64[Tensor, "2 k"]:
+    """Return the pairs of a point and a box that holds it.
+
+    Points are taken in groups of neighbouring columns, each against the boxes of its columns.
+    """
+    pairs = []
+    for group in pixels[:, 0].argsort().tensor_split(max(len(pixels) // POINTS_AT_ONCE, 1)):
+        if len(group) == 0:
+            continue
+        column, row = pixels[group, 0], pixels[group, 1]
+        boxes = ((low[:, 0] <= column[-1]) & (high[:, 0] >= column[0])).nonzero()[:, 0]
+        near = (low[boxes, 0] <= column[:, None]) & (column[:, None] <= high[boxes, 0])
+        near &= (low[boxes, 1] <= row[:, None]) & (row[:, None] <= high[boxes, 1])
+        point, box = near.nonzero().unbind(-1)
+        pairs.append(torch.stack((group[point], boxes[box])))
+    return torch.cat(pairs, dim=1)
 
 
 def _landmarks_seen(

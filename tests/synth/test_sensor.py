@@ -8,7 +8,7 @@ import pytest
 from flame_fit.appearance import linear_to_srgb
 from flame_fit.errors import UsageError
 from flame_fit.image_files import srgb8_to_linear
-from flame_fit.synth.sensor import Sensor, develop, random_sensor
+from flame_fit.synth.sensor import Sensor, develop, random_rough_sensor, random_sensor
 
 
 @pytest.fixture
@@ -81,3 +81,42 @@ def test_an_impossible_quality_is_refused(quality):
 def test_negative_numbers_are_refused():
     with pytest.raises(UsageError, match=r"blur is -1\.0; it cannot be negative"):
         Sensor(blur=-1.0)
+
+
+def test_a_grey_picture_has_no_colour_and_keeps_its_brightness(light):
+    grey = develop(light, Sensor(saturation=0.0))
+    assert (grey == grey[..., :1]).all()
+    plain = develop(light, Sensor())
+    np.testing.assert_allclose(grey[..., 0], plain @ np.array((0.299, 0.587, 0.114)), atol=1.1)
+
+
+def test_contrast_moves_values_away_from_the_middle(light):
+    plain = develop(light, Sensor()).astype(float)
+    strong = develop(light, Sensor(contrast=1.2)).astype(float)
+    expected = np.clip(127.5 + 1.2 * (plain - 127.5), 0.0, 255.0)
+    np.testing.assert_allclose(strong, expected, atol=1.2)
+
+
+def test_a_low_resolution_loses_detail_and_keeps_the_mean(light):
+    plain, coarse = (develop(light, Sensor(resolution=share)) for share in (1.0, 0.25))
+    assert coarse.shape == plain.shape
+    assert np.diff(coarse.astype(float), axis=0).std() < 0.4 * np.diff(plain.astype(float)).std()
+    np.testing.assert_allclose(coarse.mean(), plain.mean(), atol=2.0)
+
+
+def test_rough_sensors_are_wider_than_usual_ones():
+    rough, usual = (
+        [make(np.random.default_rng(seed)) for seed in range(200)]
+        for make in (random_rough_sensor, random_sensor)
+    )
+    assert rough == [random_rough_sensor(np.random.default_rng(seed)) for seed in range(200)]
+    for name in ("exposure", "blur", "shot_noise"):
+        spread = [np.std([getattr(sensor, name) for sensor in each]) for each in (rough, usual)]
+        assert spread[0] > spread[1]
+    assert 0 < sum(sensor.saturation == 0.0 for sensor in rough) < 40
+
+
+@pytest.mark.parametrize("resolution", [0.0, -0.5, 1.5])
+def test_an_impossible_resolution_is_refused(resolution):
+    with pytest.raises(UsageError, match="give a share above 0, at most 1"):
+        Sensor(resolution=resolution)

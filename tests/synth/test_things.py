@@ -7,13 +7,31 @@ import pytest
 
 from flame_fit.synth import SceneRanges, random_scene
 from flame_fit.synth.accessories import random_glasses, random_microphone, random_scarf
-from flame_fit.synth.clothes import random_shoulders
+from flame_fit.synth.beard import random_beard
+from flame_fit.synth.clothes import Shoulders, random_shoulders
 from flame_fit.synth.hair import Hair, random_hair
 from flame_fit.synth.hands import random_hand
-from flame_fit.synth.head_frame import BETWEEN_BROWS, CHIN, NOSE_TIP, HeadFrame
+from flame_fit.synth.head_frame import (
+    BETWEEN_BROWS,
+    CHIN,
+    LOWER_LIP,
+    NOSE_TIP,
+    UPPER_LIP,
+    HeadFrame,
+)
+from flame_fit.synth.headwear import FaceMask, random_hat, random_headscarf, random_mask
 from flame_fit.synth.solids import Solid
 
+
+def beard_of_some_colour(generator):
+    return random_beard(generator, (0.1, 0.06, 0.04))
+
+
 MAKERS = (
+    beard_of_some_colour,
+    random_hat,
+    random_headscarf,
+    random_mask,
     random_glasses,
     random_microphone,
     random_scarf,
@@ -103,6 +121,46 @@ def test_a_fringe_reaches_lower_than_short_hair(frame):
 
     assert lowest("fringe") < lowest("short") - 0.01
     assert lowest("fringe") < frame.landmarks[BETWEEN_BROWS][1] + 0.03
+
+
+def test_hair_that_hangs_farther_forward_covers_more_of_the_face(frame):
+    def cheek_vertices(hangs_from):
+        hair = Hair("long", (0.1, 0.1, 0.1), 0.012, 6.0, seed=2, hangs_from=hangs_from)
+        (solid,) = hair.build(frame)
+        used = solid.vertices[np.unique(solid.faces)]
+        outside = beyond_skin(used, frame) > 0.0
+        return (outside & (used[:, 1] < 0.0) & (used[:, 2] > 0.3 * np.abs(used[:, 0]))).sum()
+
+    assert cheek_vertices(40.0) > cheek_vertices(75.0)
+
+
+def test_a_mask_lies_before_nose_and_mouth(frame):
+    mask = FaceMask(0.8, 55.0, 8.0, None, 0.0, seed=3)
+    (solid,) = mask.build(frame)
+    distance = np.linalg.norm(solid.vertices, axis=1)
+    for landmark in (UPPER_LIP, LOWER_LIP, NOSE_TIP):
+        point = frame.landmarks[landmark]
+        nearest = (solid.vertices @ point / distance).argmax()
+        assert distance[nearest] > np.linalg.norm(point)
+
+
+def test_a_beard_follows_the_skin_it_grows_on(frame):
+    for seed in range(4):
+        (solid,) = beard_of_some_colour(np.random.default_rng(seed)).build(frame)
+        below = solid.vertices[:, 1] < frame.landmarks[NOSE_TIP][1] + 0.03
+        assert below.mean() > 0.95
+        gap = np.linalg.norm(solid.vertices[::10, None] - frame.vertices[None], axis=-1).min(1)
+        assert np.median(gap) < 0.03
+
+
+def test_a_neckline_parts_skin_from_cloth(frame):
+    skin_part, cloth_part = Shoulders(0.2, 0.05, 1, tone=(0.4, 0.3, 0.2), neckline=0.3).build(frame)
+    assert (skin_part.name, cloth_part.name) == ("bare_shoulders", "clothes")
+    count = len(skin_part.faces) + len(cloth_part.faces)
+    (whole,) = Shoulders(0.2, 0.05, 1).build(frame)
+    assert count == len(whole.faces)
+    height = [part.vertices[np.unique(part.faces), 1].mean() for part in (skin_part, cloth_part)]
+    assert height[0] > height[1]
 
 
 def test_a_hand_lies_on_the_face_and_not_in_it(frame):
