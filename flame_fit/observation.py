@@ -1,5 +1,6 @@
 """What was seen in a photo: landmarks and evidence in photo pixels, and crops of it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from flame_fit.geometry import SurfacePoints
 from flame_fit.geometry.cameras import Crop
 from flame_fit.image_files import Photo, warp_pixels
 
@@ -67,6 +69,48 @@ class MaskPatch:
 
 
 @dataclass(frozen=True, eq=False)
+class DenseCorrespondences:
+    """Where points all over a head lie in a photo, whether they are seen or hidden.
+
+    Attributes:
+        points: Points of a head's surface: as a network tells them OpenHead's, as evidence of a
+            fit those of its head model.
+        pixels: Where each lies, photo pixels.
+        sigma: Standard deviation of that by axis, photo pixels.
+        depth: Metres from the neck joint along the camera's axis, larger is farther.
+        depth_sigma: Standard deviation of that, metres.
+    """
+
+    points: SurfacePoints
+    pixels: Float[np.ndarray, "N 2"]
+    sigma: Float[np.ndarray, "N"]
+    depth: Float[np.ndarray, "N"]
+    depth_sigma: Float[np.ndarray, "N"]
+
+
+@dataclass(frozen=True, eq=False)
+class Parsing:
+    """What each pixel of a square part of a photo shows.
+
+    Attributes:
+        probabilities: Of each label, summing to one; rows from the top.
+        labels: Their names, in the order of the first axis.
+        origin: Photo pixel (x, y) of the patch's upper left corner.
+        scale: Photo pixels per pixel of the patch.
+    """
+
+    probabilities: Float[np.ndarray, "C h w"]
+    labels: tuple[str, ...]
+    origin: Float[np.ndarray, "2"]
+    scale: float
+
+    def share(self, labels: Collection[str]) -> MaskPatch:
+        """The summed probability of some labels."""
+        chosen = [self.labels.index(label) for label in labels]
+        return MaskPatch(self.probabilities[chosen].sum(axis=0), self.origin, self.scale)
+
+
+@dataclass(frozen=True, eq=False)
 class FaceEvidence:
     """Everything seen of one face in one photo, in photo pixels.
 
@@ -77,6 +121,9 @@ class FaceEvidence:
         roll: Radians by which the head is turned in the image plane, clockwise on screen.
         person: Where the person is, None where segmentation was switched off.
         detector: The backend that ran, for the report.
+        dense: Where points all over the head lie, None where nothing was asked; its points lie on
+            the head model that is fitted.
+        parsing: What the pixels show, None where no network was asked.
     """
 
     landmarks: tuple[Landmarks, ...]
@@ -85,6 +132,8 @@ class FaceEvidence:
     roll: float
     person: MaskPatch | None
     detector: str
+    dense: DenseCorrespondences | None = None
+    parsing: Parsing | None = None
 
     @property
     def size(self) -> float:

@@ -1,0 +1,115 @@
+"""What the head network says of a face in a photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from flame_fit.observation import DenseCorrespondences, MaskPatch, Parsing
+from flame_fit.priors.face_box import FaceBox
+from flame_fit.priors.face_labels import FACE_LABELS, FaceLabel
+from flame_fit.priors.face_mesh_topology import MESH_COUNT
+from flame_fit.priors.head_network.crop import head_box
+from flame_fit.priors.head_network.network import IMAGE_SIZE
+from flame_fit.priors.head_network.weights import TrainedHeadNetwork
+
+PATCH_SIZE = 192
+"""Side of the upright patch that the labels are resampled to."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadReading:
+    """The two answers.
+
+    Attributes:
+        dense: Where the points of the head lie.
+        parsing: What the pixels around it show.
+    """
+
+    dense: DenseCorrespondences
+    parsing: Parsing
+
+
+@torch.no_grad()
+def read_head(
+    srgb: UInt8[np.ndarray, "H W 3"],
+    mesh: Float[np.ndarray, "n 3"],
+    person: MaskPatch | None,
+    trained: TrainedHeadNetwork,
+) -> HeadReading:
+    """Ask the network about one face.
+
+    Args:
+        srgb: The photo.
+        mesh: MediaPipe's face mesh of the face: photo pixels, and depth in the same unit.
+        person: Where the person is; the network does without, if less well.
+        trained: From `load_head_network`.
+    """
+    box = head_box(mesh)
+    pixels = box.cut(srgb, IMAGE_SIZE, zero_border=True)
+    mask = np.zeros(pixels.shape[:2], np.float32) if person is None else _mask_in_box(person, box)
+    network = trained.network
+    like = next(network.parameters())
+    images = torch.from_numpy(pixels).to(like.device).permute(2, 0, 1)[None].to(like) / 255.0
+    answer = network(
+        images.contiguous(memory_format=torch.channels_last),
+        torch.from_numpy(mask)[None, None].to(like),
+        torch.from_numpy(_mesh_in_box(mesh, box))[None].to(like),
+    )
+    places = answer.places[0].double().cpu().numpy()
+    calibration = trained.calibration
+    dense = DenseCorrespondences(
+        points=trained.points,
+        pixels=box.to_photo(places).astype(np.float32),
+        sigma=_deviation(answer.log_sigma, box.side * calibration.places),
+        depth=answer.depth[0].float().cpu().numpy(),
+        depth_sigma=_deviation(answer.log_depth_sigma, calibration.depth),
+    )
+    shares = answer.label_logits[0].float().softmax(dim=0).cpu().numpy()
+    return HeadReading(dense, _upright(shares, box))
+
+
+def _deviation(logarithm: torch.Tensor, factor: float) -> Float[np.ndarray, "N"]:
+    return (logarithm[0].float().exp() * factor).cpu().numpy()
+
+
+def _mesh_in_box(mesh: Float[np.ndarray, "n 3"], box: FaceBox) -> Float[np.ndarray, "468 3"]:
+    """Return the face mesh in shares of the square."""
+    mesh = mesh[:MESH_COUNT]
+    places = (mesh[:, :2] - [box.x, box.y]) @ box.axes() / box.side + 0.5
+    return np.concatenate([places, mesh[:, 2:] / box.side], axis=1).astype(np.float32)
+
+
+def _mask_in_box(person: MaskPatch, box: FaceBox) -> Float[np.ndarray, "S S"]:
+    """Return the person mask as the square shows it."""
+    # From mask pixels to the photo, then into the square; OpenCV has centres at whole numbers.
+    linear = box.axes().T * (IMAGE_SIZE / box.side)
+    shift = IMAGE_SIZE / 2 - linear @ np.array([box.x, box.y])
+    whole = linear * person.scale
+    offset = linear @ person.origin + shift + 0.5 * whole.sum(axis=1) - 0.5
+    matrix = np.concatenate([whole, offset[:, None]], axis=1)
+    values = np.ascontiguousarray(person.values, dtype=np.float32)
+    return cv2.warpAffine(values, matrix, (IMAGE_SIZE, IMAGE_SIZE), flags=cv2.INTER_LINEAR)
+
+
+def _upright(shares: Float[np.ndarray, "C s s"], box: FaceBox) -> Parsing:
+    """Return the labels on a patch whose sides are those of the photo."""
+    side = box.side * (abs(np.cos(box.angle)) + abs(np.sin(box.angle)))
+    origin = np.array([box.x, box.y]) - side / 2
+    scale, size = side / PATCH_SIZE, shares.shape[-1]
+    linear = box.axes().T * (size / box.side)
+    shift = size / 2 + linear @ (origin - [box.x, box.y])
+    whole = linear * scale
+    offset = shift + 0.5 * whole.sum(axis=1) - 0.5
+    matrix = np.concatenate([whole, offset[:, None]], axis=1)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    patch = np.stack(
+        [cv2.warpAffine(share, matrix, (PATCH_SIZE, PATCH_SIZE), flags=flags) for share in shares]
+    )
+    # Outside the square nothing is known; it counts as background.
+    patch[FaceLabel.BACKGROUND] += np.clip(1.0 - patch.sum(axis=0), 0.0, None)
+    return Parsing(patch, FACE_LABELS.names, origin, scale)
