@@ -36,6 +36,10 @@ class TermWeights:
     """Landmarks along the outline of the face."""
     depth: float = 1.0
     """Relative depth of the landmarks."""
+    dense: float = 1.0
+    """Points all over the head, where `--uv` gives them."""
+    dense_depth: float = 1.0
+    """Depth of these points, where their source tells it."""
     photometric: float = 1.0
     """Skin colours; at 0 they give light and texture only."""
     identity: float = 1.0
@@ -65,6 +69,8 @@ class SolverLimits:
     focal_candidates: int = 1
     """Focal lengths that are tried where none is known; 1 descends on the guess instead, which
     was measured to be as good."""
+    dense_points: int = 600
+    """Most of the points all over the head that are compared."""
     geometry_steps: int = 30
     """Most steps of one geometry stage."""
     refinement_rounds: int = 2
@@ -104,6 +110,15 @@ class FitConfig:
     """Which face of a photo: the largest, all, or a number: 1 is the largest, 2 the next."""
     landmarks: Path | None = None
     """Landmarks instead of the detector's: a .npy or .json file, or a folder with one per photo."""
+    uv: Literal["mesh", "own", "none"] | Path = "none"
+    """Points all over the head: the face mesh drawn out, the own network's answer, none, a
+    checkpoint of FaceUV, or finished chart coordinates: a 16-bit PNG, or a folder with one per
+    photo."""
+    parser: Literal["own", "none"] | Path = "none"
+    """What pixels show: the own network's answer, none, a checkpoint of FaceParsing, or finished
+    label maps: an 8-bit PNG, or a folder with one per photo."""
+    dinov3: Path | None = None
+    """Weights of DINOv3 for a checkpoint of --uv or --parser that does not hold them."""
     focal: float | None = None
     """Focal length in pixels, if known; else it is read from EXIF or estimated."""
     intrinsics: Path | None = None
@@ -135,6 +150,11 @@ class FitConfig:
             )
         if self.focal is not None and not (math.isfinite(self.focal) and self.focal > 0):
             raise UsageError(f"--focal is {self.focal}; give a number of pixels above 0")
+        if self.shape_from_shading and self.weights.photometric == 0:
+            raise UsageError(
+                "--shape-from-shading bends the shape by skin colours, which do not count; "
+                "give --weights.photometric 1 too"
+            )
         if isinstance(self.face, int) and self.face < 1:
             raise UsageError(f"--face is {self.face}; give largest, all or a number from 1")
 
@@ -144,11 +164,14 @@ FAST = replace(
     STANDARD,
     preset="fast",
     texture_size=512,
+    # Half of the time for the geometry goes into what skin colours add to it: 0.02 mm of 0.8.
+    weights=TermWeights(photometric=0.0),
     solver=SolverLimits(
         shape_components=80,
         expression_components=40,
         texture_components=20,
-        geometry_steps=12,
+        dense_points=300,
+        geometry_steps=6,
         refinement_rounds=1,
         refinement_steps=4,
         refinement_points=800,
@@ -164,6 +187,7 @@ DETAILED = replace(
         shape_components=300,
         expression_components=100,
         texture_components=100,
+        dense_points=1200,
         geometry_steps=60,
         refinement_rounds=3,
         refinement_steps=12,

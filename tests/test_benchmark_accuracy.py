@@ -69,6 +69,11 @@ def test_every_term_is_removed_in_turn_and_baselines_have_no_evidence():
             for term in accuracy.term_names()
             if getattr(variant.config.weights, term) != getattr(PRESETS["standard"].weights, term)
         ]
+        changed += [
+            f"--{source}"
+            for source in accuracy.SOURCES
+            if getattr(variant.config, source) != getattr(PRESETS["standard"], source)
+        ]
         assert changed == [variant.name.split()[1]]
     template, landmarks, *presets = accuracy.presets_and_baselines()
     assert [variant.name for variant in presets] == list(PRESETS)
@@ -78,6 +83,30 @@ def test_every_term_is_removed_in_turn_and_baselines_have_no_evidence():
     assert template.config.weights.identity == accuracy.PINNED
 
 
+def test_every_source_is_left_out_in_turn_where_it_is_asked(monkeypatch):
+    asking = dataclasses.replace(PRESETS["standard"], uv="mesh", parser="own")
+    monkeypatch.setattr(accuracy, "PRESETS", {"standard": asking})
+    last = accuracy.ablations()[-2:]
+    assert [variant.name for variant in last] == ["without --uv", "without --parser"]
+    assert [(each.config.uv, each.config.parser) for each in last] == [
+        ("none", "own"),
+        ("mesh", "none"),
+    ]
+    seen = accuracy._as_asked(_FakeFace(_FakeEvidence("points", "labels")), last[0].config)
+    assert (seen.evidence.dense, seen.evidence.parsing) == (None, "labels")
+
+
+@dataclasses.dataclass(frozen=True)
+class _FakeEvidence:
+    dense: object = None
+    parsing: object = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _FakeFace:
+    evidence: _FakeEvidence = _FakeEvidence()
+
+
 class _FakeSession:
     def __init__(self, config):
         self.config, self.tools = config, dataclasses.make_dataclass("Tools", ["model"])(None)
@@ -85,10 +114,10 @@ class _FakeSession:
     def observe(self, photo):
         if photo.name == "empty.png":
             raise NoFaceError(f"{photo}: no face")
-        return ["a face"]
+        return [_FakeFace()]
 
     def fit_faces(self, faces):
-        assert faces == ["a face"]
+        assert faces == [_FakeFace()]
         if self.config.preset == "fast":
             raise InputError("no fit")
         return [dataclasses.make_dataclass("Result", ["scene"])("a scene")]

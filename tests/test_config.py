@@ -1,11 +1,13 @@
 """The configuration refuses what no fit can use, and every value of it is an option."""
 
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 
+from flame_fit.cli.fit import parse_fit
 from flame_fit.config import (
     PRESETS,
     FitConfig,
@@ -46,6 +48,10 @@ def test_config_is_frozen_to_the_leaves():
         (lambda: replace(FitConfig(), focal=-1.0), "--focal is -1.0; .* above 0"),
         (lambda: replace(FitConfig(), focal=float("nan")), "--focal is nan"),
         (lambda: replace(FitConfig(), face=0), "--face is 0; .* largest, all or a number from 1"),
+        (
+            lambda: replace(PRESETS["fast"], shape_from_shading=True),
+            "--shape-from-shading .* give --weights.photometric 1 too",
+        ),
         (lambda: TermWeights(landmarks=0.0), "--weights.landmarks is 0; .* above 0"),
         (lambda: TermWeights(identity=-1.0), "--weights.identity is -1.0; .* from 0 upwards"),
         (lambda: SolverLimits(geometry_steps=0), "--solver.geometry-steps is 0; .* from 1 upwards"),
@@ -54,6 +60,13 @@ def test_config_is_frozen_to_the_leaves():
 def test_values_that_no_fit_can_use_are_refused(change, message):
     with pytest.raises(UsageError, match=message):
         change()
+
+
+def test_sources_are_named_or_paths():
+    command = parse_fit(["me.png", "--uv", "mesh", "--parser", "labels/", "--dinov3", "d.pth"])
+    assert (command.config.uv, command.config.parser) == ("mesh", Path("labels"))
+    assert command.config.dinov3 == Path("d.pth")
+    assert parse_fit(["me.png", "--uv", "me_uv.png"]).config.uv == Path("me_uv.png")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "CPU", "", "cpu:1", "mps"])

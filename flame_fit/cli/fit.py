@@ -146,6 +146,7 @@ def _print_summary(outcomes: Sequence[Outcome]) -> None:
         used = reports[-1]
         console.print(
             f"{used.model.name} on {used.device}, detector {used.backends.detector}, "
+            f"dense points {used.backends.dense}, parser {used.backends.parser}, "
             f"rasterizer {used.backends.rasterizer}",
             soft_wrap=True,
         )

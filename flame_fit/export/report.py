@@ -87,11 +87,15 @@ class Backends:
         detector: Face and landmark models.
         segmentation: Where the skin mask comes from.
         rasterizer: What drew the triangles.
+        dense: What told points all over the head.
+        parser: What told what each pixel shows.
     """
 
     detector: str
     segmentation: str
     rasterizer: str
+    dense: str = "none"
+    parser: str = "none"
 
 
 @dataclass(frozen=True)

@@ -29,18 +29,16 @@ from flame_fit.export import (
 )
 from flame_fit.flame import FlameParams
 from flame_fit.geometry import (
-    axis_angle_to_matrix,
     points_on_surface,
     project,
-    yaw_pitch_roll,
 )
 from flame_fit.image_files import Photo
 from flame_fit.losses import landmark_error
 from flame_fit.observation import FaceEvidence
+from flame_fit.pipeline.doubts import doubts_about
 from flame_fit.pipeline.landmark_terms import MESH_COUNT, inter_ocular_pixels
 from flame_fit.pipeline.look import Look
 from flame_fit.pipeline.result import FitResult
-from flame_fit.pipeline.skin_evidence import SKIN_THRESHOLD
 from flame_fit.pipeline.stages import StageReport as SolvedStage
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.pipeline.uncertainty import Uncertainty, vertex_deviation
@@ -51,16 +49,6 @@ from flame_fit.render.screen import to_screen
 from flame_fit.scene import SceneParams
 from flame_fit.texture.texel_geometry import chart_of
 
-# Beyond these a person should look at the result.
-DOUBTFUL_NME = 0.05
-DOUBTFUL_PSNR_MODEL = 15.0
-DOUBTFUL_COVERAGE = 0.15
-PROFILE_DEGREES = 50.0
-SMALL_FACE_PIXELS = 80.0
-# Linear light of the brightest channel: below the first skin is lost in noise, above the second
-# a channel is clipped.
-DARK_LIGHT, CLIPPED_LIGHT = 0.03, 0.98
-CLIPPED_SHARE = 0.3
 MILLIMETRES = 1000.0
 
 
@@ -235,6 +223,8 @@ def _overlay(
         scene.camera.crop(look.crop),
         image_size=look.crop.size,
         rasterizer=tools.rasterizer,
+        supersampling=1,
+        edges=tools.edges,
     )
     coverage = look.render.coverage[0]
     # The writer blends by coverage itself, so the render goes there without it.
@@ -261,7 +251,8 @@ def _report(
         landmarks[:MESH_COUNT], target[:MESH_COUNT], scale=inter_ocular_pixels(seen)
     )
     coverage = _coverage(look, tools)
-    warnings = _warnings(fitted, error, coverage)
+    evidence = fitted.observed.evidence
+    warnings = doubts_about(look, evidence, landmark_error=error, coverage=coverage)
     return FitReport(
         status="doubtful" if warnings else "ok",
         photo=str(fitted.observed.photo.path.resolve()),
@@ -283,9 +274,11 @@ def _report(
         texture_model=config.texture_model,
         device=str(tools.device),
         backends=Backends(
-            detector=fitted.observed.evidence.detector,
+            detector=evidence.detector,
             segmentation="mediapipe selfie segmentation and skin colour",
             rasterizer=tools.rasterizer_name,
+            dense=tools.dense_name,
+            parser=tools.parser_name,
         ),
         seed=config.seed,
         version=flame_fit.__version__,
@@ -303,39 +296,6 @@ def _coverage(look: Look, tools: FitTools) -> float:
     inside = face[layout.texels.surface.face_index]
     confidence = look.maps.confidence.reshape(-1)[layout.texels.texel]
     return float(confidence[inside].mean())
-
-
-def _warnings(fitted: FittedFace, error: float, coverage: float) -> tuple[str, ...]:
-    look = fitted.look
-    turned = axis_angle_to_matrix(fitted.look.scene.flame.head_rotation[0])
-    yaw = math.degrees(float(yaw_pitch_roll(turned).yaw))
-    checks = (
-        (error > DOUBTFUL_NME, f"landmarks are off by {error:.3f} of the inter-ocular distance"),
-        (
-            not look.psnr_model > DOUBTFUL_PSNR_MODEL,
-            f"light and skin explain the photo only to {look.psnr_model:.1f} dB",
-        ),
-        (coverage < DOUBTFUL_COVERAGE, f"the photo shows only {coverage:.0%} of the face"),
-        (abs(yaw) > PROFILE_DEGREES, f"the head is turned by {abs(yaw):.0f} degrees"),
-        (
-            fitted.observed.evidence.size < SMALL_FACE_PIXELS,
-            f"the face is only {fitted.observed.evidence.size:.0f} pixels large",
-        ),
-        *_exposure(look),
-    )
-    return tuple(text for wrong, text in checks if wrong)
-
-
-def _exposure(look: Look) -> tuple[tuple[bool, str], tuple[bool, str]]:
-    """Return whether the skin is too dark or too bright to tell its colour, and what to say."""
-    skin = look.photo[look.weight > SKIN_THRESHOLD]
-    brightest = skin.amax(dim=-1)
-    middle = float(brightest.median()) if len(skin) else 1.0
-    clipped = float((brightest > CLIPPED_LIGHT).float().mean()) if len(skin) else 0.0
-    return (
-        (middle < DARK_LIGHT, "the face is very dark"),
-        (clipped > CLIPPED_SHARE, f"{clipped:.0%} of the skin is overexposed"),
-    )
 
 
 def _stages(fitted: FittedFace) -> tuple[StageReport, ...]:

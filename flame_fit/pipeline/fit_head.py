@@ -12,10 +12,10 @@ from flame_fit.flame import FlameModel, FlameParams
 from flame_fit.geometry import Camera, SurfacePoints, points_on_surface
 from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.focal_search import search_focal
-from flame_fit.pipeline.landmark_terms import landmark_terms
 from flame_fit.pipeline.plan import FitPlan
 from flame_fit.pipeline.pose_start import start_pose
 from flame_fit.pipeline.priors import Prior
+from flame_fit.pipeline.seen_terms import seen_terms
 from flame_fit.pipeline.stages import Evidence, StageResult, run_stage
 from flame_fit.scene import SceneParams
 
@@ -45,7 +45,7 @@ def fit_landmarks(
     """
 
     def known(scene: SceneParams, round_number: int) -> Evidence:
-        terms = landmark_terms(model, scene, evidence, settings=plan.landmarks)
+        terms = seen_terms(model, scene, evidence, settings=plan.seen)
         return Evidence(terms, priors)
 
     posed = run_stage(model, start, plan.pose, evidence=known)
@@ -55,7 +55,7 @@ def fit_landmarks(
             model,
             scene,
             evidence,
-            settings=plan.landmarks,
+            settings=plan.seen,
             priors=priors,
             search=plan.focal_search,
         )

@@ -15,9 +15,9 @@ from flame_fit.geometry.tensors import stack, take
 from flame_fit.observation import FaceEvidence
 from flame_fit.optim import LevenbergMarquardtSettings, minimise
 from flame_fit.pipeline.blocks import FOCAL_BLOCK, GEOMETRY_BLOCKS, block_of
-from flame_fit.pipeline.landmark_terms import LandmarkSettings, landmark_terms
 from flame_fit.pipeline.objective import Objective
 from flame_fit.pipeline.priors import FocalPrior, Prior
+from flame_fit.pipeline.seen_terms import SeenSettings, seen_terms
 from flame_fit.scene import SceneParams
 
 
@@ -58,7 +58,7 @@ def search_focal(
     scene: SceneParams,
     evidence: Sequence[FaceEvidence],
     *,
-    settings: LandmarkSettings,
+    settings: SeenSettings,
     priors: Sequence[Prior],
     search: FocalSearch,
 ) -> SceneParams:
@@ -71,7 +71,7 @@ def search_focal(
         model: The head model.
         scene: Heads that stand roughly right.
         evidence: What was seen of each.
-        settings: Noise of the landmarks.
+        settings: Noise and worth of the points.
         priors: Priors of the geometry; that of the focal length counts.
         search: Which focal lengths are tried.
     """
@@ -82,7 +82,7 @@ def search_focal(
     objective = Objective(
         model,
         tried,
-        terms=landmark_terms(
+        terms=seen_terms(
             model, tried, [seen for seen in evidence for _ in range(count)], settings=settings
         ),
         priors=[prior for prior in priors if not isinstance(prior, FocalPrior)],

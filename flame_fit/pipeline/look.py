@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from flame_fit.appearance import linear_to_srgb
+from flame_fit.appearance import linear_to_srgb, shade
 from flame_fit.appearance.texture_space import decode
 from flame_fit.flame import FlameMesh
 from flame_fit.geometry import Crop
@@ -53,9 +53,8 @@ class Look:
         appearance: The last stage.
         prior_albedo: Linear albedo of the codes over the whole chart.
         maps: The texture.
-        model_render: Render with the codes alone.
         render: Render with the texture.
-        psnr_model: Of `model_render` on the skin, dB.
+        psnr_model: Of the codes alone on the skin, dB.
         psnr: Of `render` on the skin, dB.
         appearance_seconds: Time for weights, light and codes.
         texture_seconds: Time for the texture and its measures.
@@ -71,7 +70,6 @@ class Look:
     appearance: StageResult
     prior_albedo: Float[Tensor, "P P 3"]
     maps: TextureMaps
-    model_render: Prediction
     render: Prediction
     psnr_model: float
     psnr: float
@@ -108,7 +106,6 @@ def fit_look(
     appeared = time.perf_counter()
     on_stage("texture")
     maps = _bake(face, skin, scene, albedo, tools)
-    model_render = _render(skin, albedo, scene, tools)
     final = _render(skin, maps.albedo, scene, tools)
     measured = _measured_skin(skin.weight, skin.view, maps)
     return Look(
@@ -122,10 +119,9 @@ def fit_look(
         appearance=appearance,
         prior_albedo=albedo,
         maps=maps,
-        model_render=model_render,
         render=final,
-        psnr_model=_psnr(model_render, skin.pixels, measured),
-        psnr=_psnr(final, skin.pixels, measured),
+        psnr_model=_psnr(_with_codes(skin, albedo, scene), skin.pixels, measured),
+        psnr=_psnr(final.image[0], skin.pixels, measured),
         appearance_seconds=appeared - started,
         texture_seconds=time.perf_counter() - appeared,
     )
@@ -144,7 +140,7 @@ def _bake(
     size = crop.size[::-1]
     fine = [
         torch.from_numpy(cv2.resize(mask.cpu().numpy(), size)).to(tools.device)
-        for mask in (skin.weight, skin.person)
+        for mask in (skin.surface, skin.person)
     ]
     view = PhotoView(
         linear=cropped_linear(face.photo, crop).to(tools.device),
@@ -195,8 +191,18 @@ def _measured_skin(
     return torch.from_numpy(inner.astype(np.float32)).to(weight.device)
 
 
+def _with_codes(
+    skin: SkinView, albedo: Float[Tensor, "P P 3"], scene: SceneParams
+) -> Float[Tensor, "H W 3"]:
+    """Return the head in the colours of its codes at pixel centres: its outline is not measured."""
+    view = skin.view
+    colours = sample_texture_at(albedo[None], view.uv, view.covered.image_index)
+    return view.covered.scatter(colours * shade(view.normals[None], scene.lighting)[0])[0]
+
+
 def _psnr(
-    prediction: Prediction, photo: Float[Tensor, "H W 3"], skin: Float[Tensor, "H W"]
+    image: Float[Tensor, "H W 3"], photo: Float[Tensor, "H W 3"], skin: Float[Tensor, "H W"]
 ) -> float:
-    rendered = linear_to_srgb(prediction.image[0].clamp(0.0, 1.0))
-    return peak_signal_to_noise(rendered, linear_to_srgb(photo), skin)
+    rows = skin > 0.0
+    rendered = linear_to_srgb(image[rows].clamp(0.0, 1.0))
+    return peak_signal_to_noise(rendered, linear_to_srgb(photo[rows]), skin[rows])

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from flame_fit.config import FitConfig, TermWeights
 from flame_fit.optim import LevenbergMarquardtSettings
 from flame_fit.pipeline.blocks import ALL_BLOCKS, APPEARANCE_BLOCKS, FOCAL_BLOCK, GEOMETRY_BLOCKS
+from flame_fit.pipeline.dense_terms import DenseSettings
 from flame_fit.pipeline.focal_search import FocalSearch
 from flame_fit.pipeline.head_priors import HeadPriors
 from flame_fit.pipeline.landmark_terms import LandmarkSettings, PointNoise
 from flame_fit.pipeline.priors import LightSpread
+from flame_fit.pipeline.seen_terms import SeenSettings
 from flame_fit.pipeline.skin_evidence import SkinLevel, SkinSettings
 from flame_fit.pipeline.stages import Stage
 
@@ -36,7 +38,7 @@ class FitPlan:
             is known; None to descend on it.
         refinement: The joint stage over landmarks and skin, None where skin moves no geometry.
         appearance: The last stage: light and texture codes.
-        landmarks: Noise and worth of the landmarks.
+        seen: Noise and worth of landmarks and dense points.
         skin: Noise and worth of skin colours as evidence of light and texture.
         moving_skin: The same where they also move the head.
         coarse_levels: Levels of the first look at the skin and of the rounds of the refinement.
@@ -50,7 +52,7 @@ class FitPlan:
     focal_search: FocalSearch | None
     refinement: Stage | None
     appearance: Stage
-    landmarks: LandmarkSettings
+    seen: SeenSettings
     skin: SkinSettings
     moving_skin: SkinSettings
     coarse_levels: tuple[SkinLevel, ...]
@@ -73,6 +75,7 @@ def plan_for(config: FitConfig) -> FitPlan:
     if coarse:
         coarse = (*coarse[:-1], dataclasses.replace(coarse[-1], blur=1.0))
     refines = weights.photometric > 0 and limits.refinement_rounds > 0
+    seen = _seen(weights, dense_points=limits.dense_points)
     return FitPlan(
         pose=Stage(
             "pose", POSE_BLOCKS, LevenbergMarquardtSettings(max_steps=6, cost_tolerance=1e-2)
@@ -102,7 +105,7 @@ def plan_for(config: FitConfig) -> FitPlan:
             APPEARANCE_BLOCKS,
             LevenbergMarquardtSettings(max_steps=limits.appearance_steps),
         ),
-        landmarks=_landmarks(weights),
+        seen=seen,
         skin=SkinSettings(),
         moving_skin=SkinSettings(
             weight=weights.photometric, shading_moves=config.shape_from_shading
@@ -114,21 +117,27 @@ def plan_for(config: FitConfig) -> FitPlan:
     )
 
 
-def _landmarks(weights: TermWeights) -> LandmarkSettings:
-    """Return the noise of the landmarks with the weights of the user."""
-    settings = LandmarkSettings()
+def _seen(weights: TermWeights, *, dense_points: int) -> SeenSettings:
+    """Return the noise of the points with the weights of the user."""
+    points, dense = LandmarkSettings(), DenseSettings()
 
-    def weighted(name: str, weight: float) -> PointNoise:
-        noise: PointNoise = getattr(settings, name)
+    def weighted(noise: PointNoise, weight: float) -> PointNoise:
         return dataclasses.replace(noise, weight=noise.weight * weight)
 
-    return LandmarkSettings(
-        landmarks=weighted("landmarks", weights.landmarks),
-        lids=weighted("lids", weights.lids),
-        lips=weighted("lips", weights.lips),
-        irises=weighted("irises", weights.irises),
-        contour=weighted("contour", weights.contour),
-        depth=weighted("depth", weights.depth),
-        ibug=weighted("ibug", weights.landmarks),
-        ibug_contour=weighted("ibug_contour", weights.contour),
+    return SeenSettings(
+        landmarks=LandmarkSettings(
+            landmarks=weighted(points.landmarks, weights.landmarks),
+            lids=weighted(points.lids, weights.lids),
+            lips=weighted(points.lips, weights.lips),
+            irises=weighted(points.irises, weights.irises),
+            contour=weighted(points.contour, weights.contour),
+            depth=weighted(points.depth, weights.depth),
+            ibug=weighted(points.ibug, weights.landmarks),
+            ibug_contour=weighted(points.ibug_contour, weights.contour),
+        ),
+        dense=DenseSettings(
+            dense=weighted(dense.dense, weights.dense),
+            dense_depth=weighted(dense.dense_depth, weights.dense_depth),
+            points=dense_points,
+        ),
     )

@@ -24,6 +24,7 @@ from flame_fit.pipeline.head_priors import head_priors
 from flame_fit.pipeline.landmark_terms import LandmarkSettings, PointNoise
 from flame_fit.pipeline.lens import DEFAULT_FOCAL_RATIO
 from flame_fit.pipeline.plan import plan_for
+from flame_fit.pipeline.seen_terms import SeenSettings
 from flame_fit.pipeline.session import FitSession
 from flame_fit.scene import SceneParams
 from flame_fit.synth import random_scene, render_scene
@@ -74,7 +75,8 @@ def recover_exact(session: FitSession, seed: int) -> RecoveryErrors:
         detector="truth",
     )
     focal = torch.tensor([DEFAULT_FOCAL_RATIO * max(IMAGE_SIZE)])
-    plan = dataclasses.replace(plan_for(_landmarks_only(session.config)), landmarks=EXACT_LANDMARKS)
+    plan = plan_for(_landmarks_only(session.config))
+    plan = dataclasses.replace(plan, seen=SeenSettings(landmarks=EXACT_LANDMARKS))
     model = session.tools.model
     camera = centred_camera(focal, IMAGE_SIZE)
     start = first_guess(model, camera, evidence, texture_count=session.tools.texture_count)

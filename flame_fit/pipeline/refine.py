@@ -10,9 +10,9 @@ from flame_fit.geometry.tensors import stack, take
 from flame_fit.image_files import Photo
 from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.head_crop import HeadSquare
-from flame_fit.pipeline.landmark_terms import landmark_terms
 from flame_fit.pipeline.plan import FitPlan
 from flame_fit.pipeline.priors import Prior, light_prior, texture_prior
+from flame_fit.pipeline.seen_terms import seen_terms
 from flame_fit.pipeline.skin_evidence import SkinEvidence, SkinLevel, SkinSettings, skin_evidence
 from flame_fit.pipeline.skin_view import SkinView, view_skin
 from flame_fit.pipeline.stages import Evidence, StageResult, run_stage
@@ -111,9 +111,9 @@ def refine(
         skins = look(scene, first) if number else first
         level = plan.coarse_levels[number]
         found = _skin_of_batch(skins, level, plan.moving_skin, tools, seed)
-        landmarks = landmark_terms(tools.model, scene, evidence, settings=plan.landmarks)
+        seen = seen_terms(tools.model, scene, evidence, settings=plan.seen)
         appearance = _appearance_priors(found, scene, plan)
-        return Evidence((*landmarks, found.term), (*priors, *appearance))
+        return Evidence((*seen, found.term), (*priors, *appearance))
 
     return lit, run_stage(tools.model, lit.scene, plan.refinement, evidence=known)
 

@@ -18,6 +18,7 @@ from flame_fit.pipeline.assemble import FittedFace, ObservedFace, assemble_resul
 from flame_fit.pipeline.fit_head import first_guess, fit_landmarks
 from flame_fit.pipeline.head_crop import head_square
 from flame_fit.pipeline.head_priors import head_priors
+from flame_fit.pipeline.head_sources import head_sources
 from flame_fit.pipeline.identity_prior import read_identity_prior
 from flame_fit.pipeline.lens import lens_of
 from flame_fit.pipeline.look import fit_look
@@ -60,10 +61,10 @@ class FitSession:
     """Fits photos with one configuration; the models are loaded once."""
 
     def __init__(self, config: FitConfig | None = None) -> None:
-        """Load the head model, the texture space and the rasteriser.
+        """Load the head model, the texture space, the rasteriser and what is asked about faces.
 
         Raises:
-            UsageError: If the device is unknown or not there.
+            UsageError: If the device is unknown or not there, or options do not go together.
             AssetError: If a model file is missing or damaged.
         """
         config = config or FitConfig()
@@ -80,6 +81,7 @@ class FitSession:
         count = min(limits.texture_components, space.basis.shape[-1])
         self.config = config
         self.plan = _with_identity(plan_for(config), config, model)
+        self.sources = head_sources(config, model.assets, device=device)
         self.tools = FitTools(
             model=model,
             texture_space=space.to(device=device),
@@ -89,6 +91,8 @@ class FitSession:
             rasterizer=make_rasterizer("warp", device),
             rasterizer_name="warp",
             device=device,
+            dense_name=self.sources.dense,
+            parser_name=self.sources.parsing,
         )
 
     @property
@@ -124,7 +128,7 @@ class FitSession:
         started = time.perf_counter()
         on_stage("observe")
         photo = load_image(path)
-        faces = observe_faces(photo, self.config)
+        faces = [self.sources.ask(photo, face) for face in observe_faces(photo, self.config)]
         first = self.config.face if isinstance(self.config.face, int) else 1
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         seconds = (time.perf_counter() - started) / len(faces)

@@ -24,6 +24,7 @@ from flame_fit.pipeline.head_crop import (
 from flame_fit.pipeline.head_view import HeadView, region_of_pixels, view_head
 from flame_fit.pipeline.landmark_terms import MESH_COUNT
 from flame_fit.pipeline.tools import FitTools
+from flame_fit.priors.face_shares import FaceShares, face_shares
 from flame_fit.priors.skin import skin_weight
 from flame_fit.scene import SceneParams
 
@@ -38,8 +39,10 @@ class SkinView:
         mesh: The posed head in world space.
         view: The pixels that show the head.
         pixels: Linear pixels of the crop, black outside the photo.
-        person: Where the person is, 0..1.
+        person: Where the person is, without what hides it, 0..1.
         weight: How much each pixel is bare skin of the head, 0..1.
+        surface: How much each pixel is what the texture shows of it: skin, and beard where a
+            parsing knows one.
     """
 
     crop: Crop
@@ -49,6 +52,7 @@ class SkinView:
     pixels: Float[Tensor, "H W 3"]
     person: Float[Tensor, "H W"]
     weight: Float[Tensor, "H W"]
+    surface: Float[Tensor, "H W"]
 
 
 def view_skin(
@@ -79,11 +83,26 @@ def view_skin(
     if earlier is not None:
         covered = torch.zeros_like(earlier.weight.reshape(-1))
         covered[view.covered.pixel_index] = 1.0
-        weight = earlier.weight * covered.reshape(earlier.weight.shape)
-        return dataclasses.replace(earlier, camera=camera, mesh=mesh, view=view, weight=weight)
+        covered = covered.reshape(earlier.weight.shape)
+        return dataclasses.replace(
+            earlier,
+            camera=camera,
+            mesh=mesh,
+            view=view,
+            weight=earlier.weight * covered,
+            surface=earlier.surface * covered,
+        )
     inside = inside_photo(photo, crop)
     person = inside if evidence.person is None else inside * evidence.person.on_crop(crop)
-    weight = _skin(photo, crop, person, _Head(mesh, view, camera), tools)
+    head = _Head(mesh, view, camera)
+    shares = None if evidence.parsing is None else face_shares(evidence.parsing, crop)
+    if shares is None:
+        weight = surface = _skin(photo, crop, head, tools, person=person, shares=None)
+    else:
+        person = person * (1.0 - shares.cover)
+        weight = _skin(photo, crop, head, tools, person=inside, shares=shares)
+        beard = _coverage(head, tools) * inside * shares.beard
+        surface = torch.maximum(weight, torch.from_numpy(beard).to(weight))
     return SkinView(
         crop=crop,
         camera=camera,
@@ -92,6 +111,7 @@ def view_skin(
         pixels=cropped_linear(photo, crop).to(tools.device),
         person=torch.from_numpy(person).to(tools.device),
         weight=weight,
+        surface=surface,
     )
 
 
@@ -105,17 +125,33 @@ class _Head:
 
 
 def _skin(
-    photo: Photo, crop: Crop, person: Float[np.ndarray, "H W"], head: _Head, tools: FitTools
+    photo: Photo,
+    crop: Crop,
+    head: _Head,
+    tools: FitTools,
+    *,
+    person: Float[np.ndarray, "H W"],
+    shares: FaceShares | None,
 ) -> Float[Tensor, "H W"]:
-    """Return the skin weight of the crop: the rendered skin where the photo looks like it.
+    """Return the skin weight of the crop: the rendered skin where the photo looks like it."""
+    points = tools.model.landmark_points(head.mesh, "mediapipe")
+    world = points_on_surface(head.mesh.vertices, head.mesh.faces, points)
+    pixels = project(head.camera, world).pixels[0, :MESH_COUNT].cpu().numpy()
+    weight = skin_weight(
+        cropped(photo, crop),
+        pixels,
+        person=person,
+        coverage=_coverage(head, tools),
+        shares=shares,
+    )
+    return torch.from_numpy(weight.astype(np.float32)).to(tools.device)
+
+
+def _coverage(head: _Head, tools: FitTools) -> Float[np.ndarray, "H W"]:
+    """Return where the rendered head shows skin.
 
     The scalp is left out: what a photo shows there is hair, nearly always.
     """
     skin = region_of_pixels(head.view, tools.assets, "skin")
     inside = skin * (1.0 - region_of_pixels(head.view, tools.assets, "scalp"))
-    coverage = head.view.covered.scatter(inside[:, None])[0, ..., 0].cpu().numpy()
-    points = tools.model.landmark_points(head.mesh, "mediapipe")
-    world = points_on_surface(head.mesh.vertices, head.mesh.faces, points)
-    pixels = project(head.camera, world).pixels[0, :MESH_COUNT].cpu().numpy()
-    weight = skin_weight(cropped(photo, crop), pixels, person=person, coverage=coverage)
-    return torch.from_numpy(weight.astype(np.float32)).to(tools.device)
+    return head.view.covered.scatter(inside[:, None])[0, ..., 0].cpu().numpy()

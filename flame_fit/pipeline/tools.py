@@ -25,6 +25,8 @@ class FitTools:
         rasterizer: Says which triangle covers which pixel.
         rasterizer_name: Its name for the report.
         device: Where tensors live.
+        dense_name: What tells dense points, for the report.
+        parser_name: What tells labels, for the report.
     """
 
     model: FlameModel
@@ -35,6 +37,8 @@ class FitTools:
     rasterizer: Rasterizer
     rasterizer_name: str
     device: torch.device
+    dense_name: str = "none"
+    parser_name: str = "none"
 
     @property
     def assets(self) -> FlameAssets:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, UInt8
 from flame_fit.image_files import srgb8_to_linear
 from flame_fit.priors.face_mesh_topology import CHIN, MOUTH, TOP
 from flame_fit.priors.face_regions import face_region, features_of_face, inner_skin, skin_holes
+from flame_fit.priors.face_shares import FaceShares
 from flame_fit.priors.skin_colour import (
     colour_features,
     fit_other_colours,
@@ -31,6 +32,9 @@ _MIN_SEEDS = 100
 # Share of the inner face that is allowed to look odd: moles, highlights, what covers it.
 _ODD_SHARE = 0.05
 _HALF = 0.5
+# Log-odds that a parsing and, beside it, the colour can give at most: what it is sure of is what it
+# says, whatever the colour; where it changes from one thing to another the colour draws the line.
+_PARSED_ODDS, _COLOUR_ODDS = 6.0, 2.0
 
 
 def skin_weight(
@@ -39,11 +43,13 @@ def skin_weight(
     *,
     person: Float[np.ndarray, "H W"] | None = None,
     coverage: Float[np.ndarray, "H W"] | None = None,
+    shares: FaceShares | None = None,
     exclude_holes: bool = True,
 ) -> Float[np.ndarray, "H W"]:
     """Weight 0..1 of bare skin for every pixel of a crop; brows and lips count as skin.
 
-    Hands in front of the face have its colour and are only dropped outside the region.
+    Without a parsing hands in front of the face, which have its colour, are only dropped outside
+    the region.
 
     Args:
         srgb: The crop.
@@ -51,6 +57,7 @@ def skin_weight(
         person: Person mask on the crop.
         coverage: Where the rendered head shows skin; the mesh region with a raised forehead
             without it.
+        shares: What a parsing says of the crop.
         exclude_holes: Leave out eye openings and the mouth opening.
     """
     size = srgb.shape[:2]
@@ -58,24 +65,33 @@ def skin_weight(
     if person is not None:
         region = region * person.astype(np.float32)
     scale = min(_FACE_HEIGHT / max(float(np.ptp(pixels[:, 1])), 1.0), _SIDE_LIMIT / max(size))
+    parsed = None if shares is None else shares.skin
     if scale >= 1:
-        likelihood = skin_likelihood(srgb, pixels, region)
+        likelihood = skin_likelihood(srgb, pixels, region, parsed=parsed)
     else:
         small = (round(size[1] * scale), round(size[0] * scale))
         zoom = np.array([small[0] / size[1], small[1] / size[0]])
-        shrunk = [cv2.resize(each, small, interpolation=cv2.INTER_AREA) for each in (srgb, region)]
-        likelihood = skin_likelihood(shrunk[0], pixels * zoom, shrunk[1])
+        maps = (srgb, region) if parsed is None else (srgb, region, parsed)
+        shrunk = [cv2.resize(each, small, interpolation=cv2.INTER_AREA) for each in maps]
+        likelihood = skin_likelihood(
+            shrunk[0], pixels * zoom, shrunk[1], parsed=None if parsed is None else shrunk[2]
+        )
         likelihood = cv2.resize(likelihood, size[::-1], interpolation=cv2.INTER_LINEAR)
     weight = region * likelihood
-    return weight * (1.0 - skin_holes(pixels, size)) if exclude_holes else weight
+    if not exclude_holes:
+        return weight
+    holes = skin_holes(pixels, size)
+    return weight * (1.0 - (holes if shares is None else np.maximum(holes, shares.inner)))
 
 
 def skin_likelihood(
     srgb: UInt8[np.ndarray, "H W 3"],
     pixels: Float[np.ndarray, "n 2"],
     region: Float[np.ndarray, "H W"],
+    *,
+    parsed: Float[np.ndarray, "H W"] | None = None,
 ) -> Float[np.ndarray, "H W"]:
-    """Probability of skin by colour in a region, 0..1.
+    """Probability of skin by colour in a region, 0..1, and by a parsing where there is one.
 
     The face's own colour is fitted to its inner skin, then to all that looks like it; the colours
     of hair, clothes and background are those of the surround that do not.
@@ -84,14 +100,16 @@ def skin_likelihood(
         srgb: Crop in which the face is about 160 pixels high.
         pixels: Face mesh in crop pixels.
         region: Where skin may be.
+        parsed: Probability of skin by a parsing, coarser than the crop.
     """
     size = srgb.shape[:2]
     features = colour_features(srgb8_to_linear(srgb))
-    inside = region > _HALF
+    allowed = region if parsed is None else region * (parsed > _HALF)
+    inside = allowed > _HALF
     outline = features_of_face(pixels, size)
-    seeds = inner_skin(pixels, size) * region > _HALF
+    seeds = inner_skin(pixels, size) * allowed > _HALF
     if seeds.sum() < _MIN_SEEDS:
-        return np.ones(size, dtype=np.float32)
+        return np.ones(size, dtype=np.float32) if parsed is None else parsed
     colour = fit_skin_colour(features, seeds, pixels)
     density = skin_log_density(features, colour)
     typical = float(np.quantile(density[seeds], _ODD_SHARE))
@@ -100,12 +118,31 @@ def skin_likelihood(
     colour = fit_skin_colour(features, alike, pixels)
     density = skin_log_density(features, colour)
     other = fit_other_colours(features, _surround(inside, pixels, density < typical))
+    by_colour = density - other_log_density(features, other)
+    if parsed is not None:
+        return _joined(parsed, by_colour, outline)
     depth = cv2.distanceTransform(face.astype(np.uint8), cv2.DIST_L2, 3)
     odds = _ODDS_AT_RIM + (_ODDS_INSIDE - _ODDS_AT_RIM) * np.minimum(depth / _RIM_WIDTH, 1.0)
-    odds = odds + density - other_log_density(features, other)
-    odds = cv2.GaussianBlur(np.clip(odds, -12, 12).astype(np.float32), (0, 0), _SMOOTHING_SIGMA)
-    likelihood = _connected(1.0 / (1.0 + np.exp(-odds)), seeds)
+    likelihood = _connected(_probability(odds + by_colour), seeds)
     return _fill_features(likelihood, outline)
+
+
+def _probability(odds: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
+    """Log-odds, smoothed, as a probability."""
+    odds = cv2.GaussianBlur(np.clip(odds, -12, 12).astype(np.float32), (0, 0), _SMOOTHING_SIGMA)
+    return 1.0 / (1.0 + np.exp(-odds))
+
+
+def _joined(
+    parsed: Float[np.ndarray, "H W"],
+    by_colour: Float[np.ndarray, "H W"],
+    outline: Float[np.ndarray, "H W"],
+) -> Float[np.ndarray, "H W"]:
+    """Probability by parsing and colour together; brows, lips and nostrils go by the parsing."""
+    least = 1.0 / (1.0 + np.exp(_PARSED_ODDS))
+    sure = np.clip(parsed, least, 1.0 - least)
+    odds = np.log(sure / (1.0 - sure)) + np.clip(by_colour, -_COLOUR_ODDS, _COLOUR_ODDS)
+    return (1.0 - outline) * _probability(odds) + outline * parsed
 
 
 def _connected(

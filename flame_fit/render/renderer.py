@@ -160,6 +160,7 @@ def render_shape(
     image_size: tuple[int, int],
     rasterizer: Rasterizer,
     supersampling: int = 2,
+    edges: MeshEdges | None = None,
 ) -> Prediction:
     """Return a picture of the bare shape in grey clay, for a person to look at.
 
@@ -169,6 +170,7 @@ def render_shape(
         image_size: Height and width in pixels.
         rasterizer: From `make_rasterizer`.
         supersampling: Samples per pixel in each direction.
+        edges: From `mesh_edges`, found anew if None.
     """
     return render_with(
         mesh,
@@ -176,7 +178,7 @@ def render_shape(
         ClayShader(),
         image_size=image_size,
         rasterizer=rasterizer,
-        options=RenderOptions(supersampling=supersampling),
+        options=RenderOptions(supersampling=supersampling, edges=edges),
     )
 
 

@@ -31,6 +31,8 @@ ALWAYS = "landmarks"
 """Without this nothing tells where the head is."""
 LANDMARKS = (ALWAYS, "lids", "lips", "irises", "contour")
 """Points seen in the photo."""
+SOURCES = ("uv", "parser")
+"""Options that say what is asked about a face beside the landmarks."""
 PINNED = 1e6
 """Weight of a prior that leaves its coefficients at 0."""
 TEXTURE_SIZE = 64
@@ -89,7 +91,7 @@ def presets_and_baselines(presets: Sequence[str] = tuple(PRESETS)) -> tuple[Vari
 
 
 def ablations(preset: str = "standard") -> tuple[Variant, ...]:
-    """Return a preset, and the same without each term that may be switched off."""
+    """Return a preset, and the same without each term and each source that may be left out."""
     config = PRESETS[preset]
     variants = [Variant(preset, _shrunk(config))]
     for name in term_names():
@@ -101,6 +103,10 @@ def ablations(preset: str = "standard") -> tuple[Variant, ...]:
         with contextlib.suppress(UsageError):
             weights = _weights(config.weights, {name: 0.0})
             variants.append(Variant(f"without {name}", _shrunk(config, weights)))
+    for name in SOURCES:
+        if getattr(config, name) != "none":
+            without = dataclasses.replace(config, **{name: "none"})
+            variants.append(Variant(f"without --{name}", _shrunk(without)))
     return tuple(variants)
 
 
@@ -180,10 +186,20 @@ class _Job:
             return None
         session = _session(variant.config)
         try:
-            result = session.fit_faces([face])[0]
+            result = session.fit_faces([_as_asked(face, variant.config)])[0]
         except FlameFitError:
             return None
         return self.case.errors(result.scene, session.tools.model)
+
+
+def _as_asked(face: ObservedFace, config: FitConfig) -> ObservedFace:
+    """Return a face without what a configuration does not ask about it."""
+    evidence = face.evidence
+    if config.uv == "none":
+        evidence = dataclasses.replace(evidence, dense=None)
+    if config.parser == "none":
+        evidence = dataclasses.replace(evidence, parsing=None)
+    return dataclasses.replace(face, evidence=evidence)
 
 
 @lru_cache(maxsize=32)

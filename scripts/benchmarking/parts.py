@@ -21,7 +21,9 @@ from scripts.benchmarking.parity import compare_devices, parity_table
 from scripts.benchmarking.record import Environment, Part
 from scripts.benchmarking.seed_accuracy import measure_seed_heads, seed_heads_table
 from scripts.benchmarking.seed_comparison import SeedPlan, compare_with_seed, seed_table
+from scripts.benchmarking.synthetic_fits import SyntheticFits
 from scripts.benchmarking.tables import Table
+from scripts.benchmarking.texture_space import measure_space, space_table
 from scripts.benchmarking.truth import SyntheticCase
 
 FIRST_GROUP = "plain"
@@ -188,10 +190,21 @@ def _scaling(options: Options, steps: Steps) -> Measured:
     return Measured(tables, (sides, coefficients, one_go, batches))
 
 
+def _texture_space(options: Options, steps: Steps) -> Measured:
+    plan = SyntheticFits(
+        count=options.texture_fits,
+        size=options.texture_texels,
+        components=options.texture_components,
+    )
+    found = measure_space(plan, on_step=steps.step)
+    return Measured((space_table(found),), found)
+
+
 _PARTS: dict[str, Callable[[Options, Steps], Measured]] = {
     "accuracy": _accuracy,
     "ablation": _ablation,
     "seed": _seed,
     "speed": _speed,
     "scaling": _scaling,
+    "texture_space": _texture_space,
 }

@@ -15,6 +15,7 @@ from flame_fit.optim import LevenbergMarquardtSettings
 from flame_fit.pipeline.focal_search import FocalSearch, search_focal, with_focal
 from flame_fit.pipeline.head_priors import HeadPriors, head_priors
 from flame_fit.pipeline.landmark_terms import LandmarkSettings, PointNoise
+from flame_fit.pipeline.seen_terms import SeenSettings
 from flame_fit.testing import tiny_assets
 from tests.pipeline.scenes import tiny_scene
 
@@ -65,7 +66,7 @@ def test_each_scene_of_a_batch_gets_its_focal_length_back(model):
         model,
         start,
         [seen(model, scene) for scene in true],
-        settings=EXACT,
+        settings=SeenSettings(landmarks=EXACT),
         priors=priors,
         search=SEARCH,
     )
@@ -79,6 +80,11 @@ def test_a_known_focal_length_is_kept(model):
     start = with_focal(scene, torch.tensor([1.3], dtype=torch.float64))
     priors = head_priors(start, HeadPriors(known_log_focal_sigma=1e-4), focal_known=[True])
     found = search_focal(
-        model, start, [seen(model, scene)], settings=EXACT, priors=priors, search=SEARCH
+        model,
+        start,
+        [seen(model, scene)],
+        settings=SeenSettings(landmarks=EXACT),
+        priors=priors,
+        search=SEARCH,
     )
     assert torch.allclose(found.camera.focal, start.camera.focal, rtol=1e-2)

@@ -67,6 +67,7 @@ def test_light_is_found_within_five_percent_where_head_and_albedo_are_known(sess
         pixels=torch.from_numpy(srgb8_to_linear(photo.srgb)),
         person=torch.ones(IMAGE_SIZE),
         weight=torch.ones(IMAGE_SIZE),
+        surface=torch.ones(IMAGE_SIZE),
     )
     found = fit_appearance(
         [skin],
