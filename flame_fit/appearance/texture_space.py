@@ -10,7 +10,7 @@ from torch import Tensor
 from flame_fit.appearance.colour import srgb_to_linear, srgb_to_linear_slope
 from flame_fit.appearance.texture_files import PICTURE_SUFFIXES, read_texture_file
 from flame_fit.asset_files import find_asset
-from flame_fit.errors import UsageError
+from flame_fit.errors import AssetError, UsageError
 from flame_fit.flame.assets import UvChart
 from flame_fit.geometry.tensors import move
 
@@ -63,9 +63,15 @@ def load_texture_space(
 
 
 def texture_path(path_or_name: str | Path) -> Path:
-    """Return the file of a texture: a path as it is, a bare name looked up among the assets."""
+    """Return the file of a texture: a path as it is, a bare name looked up among the assets.
+
+    Raises:
+        AssetError: It is not there.
+    """
     given = Path(path_or_name)
     is_path = given.suffix.lower() in {".npz", *PICTURE_SUFFIXES} or len(given.parts) > 1
+    if is_path and not given.is_file():
+        raise AssetError(f"texture {given} does not exist; check the path")
     return given if is_path else find_asset(f"{given}.npz")
 
 

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
+from types import ModuleType
 
-import tyro
 from rich.console import Console
 
 from flame_fit.cli.exit_codes import EXIT_OK, EXIT_USAGE
-from flame_fit.cli.parsing import PROGRAM, parse_arguments
+from flame_fit.cli.parsing import PROGRAM
 from flame_fit.errors import UsageError
 
-SUMMARY = "Make texture spaces for head models."
-ACTIONS = {"from-basel": "Carry the colours of a Basel Face Model to a head model."}
-DEFAULT_SIZE, DEFAULT_COMPONENTS = 512, 100
-PERCENT = 100.0
-
-
-@dataclass(frozen=True)
-class FromBaselCommand:
-    """Carry the mean colour and the colour components of a Basel Face Model to a head model."""
-
-    source: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FILE")] = ()
-    """01_MorphableModel.mat (2009) or a .h5 file of 2017 or 2019; nothing in it is ever run."""
-    model: str = "open_head"
-    """Head model to make the texture space for: a name or a path."""
-    out: Path | None = None
-    """The .npz file to write, in the layout of FLAME's texture space."""
-    size: int = DEFAULT_SIZE
-    """Texels along each side."""
-    components: int = DEFAULT_COMPONENTS
-    """Most colour components to keep; each takes 3 MB at 512 texels."""
-    detector: str | None = None
-    """Detector for the landmarks of the mean face; by default the points that the file names are
-    used, and the detector auto where it names none, as in 2009."""
+SUMMARY = "Make, show, convert and sample texture spaces for head models."
+# Each is a module `texture_space_NAME` of this package with a SUMMARY and
+# `run(arguments, errors=...)`.
+ACTIONS = ("build", "bootstrap", "from-basel", "convert", "show", "sample", "train-decoder")
 
 
 def run(arguments: Sequence[str], *, errors: Console) -> int:
@@ -46,53 +25,14 @@ def run(arguments: Sequence[str], *, errors: Console) -> int:
         return EXIT_OK if arguments else EXIT_USAGE
     if arguments[0] not in ACTIONS:
         raise UsageError(f"action {arguments[0]!r} is unknown; give one of: {', '.join(ACTIONS)}")
-    command = parse_arguments(
-        FromBaselCommand,
-        arguments[1:],
-        name="texture-space from-basel",
-        default=FromBaselCommand(),
-    )
-    return from_basel(command, errors=errors)
+    return _module(arguments[0]).run(arguments[1:], errors=errors)
 
 
-def from_basel(command: FromBaselCommand, *, errors: Console) -> int:
-    """Make a texture space out of a Basel Face Model and say how well they came together."""
-    if len(command.source) != 1:
-        raise UsageError(f"{len(command.source)} files were given; give one Basel Face Model")
-    if command.out is None or command.out.suffix != ".npz":
-        raise UsageError(f"--out {command.out or ''} is no .npz file; give --out FILE.npz")
-    if command.size < 1 or command.components < 0:
-        raise UsageError("--size must be 1 or more and --components 0 or more")
-    from flame_fit.asset_files import write_atomically
-    from flame_fit.head_models import load_head_model, load_head_texture
-    from flame_fit.head_models.basel import basel_texture_space, texture_space_bytes
-    from flame_fit.head_models.textures import DEFAULT_TEXTURE
-
-    assets = load_head_model(command.model)
-    errors.print(f"{PROGRAM}: laying {assets.name} over the Basel model; this takes a minute")
-    made = basel_texture_space(
-        command.source[0],
-        assets,
-        size=command.size,
-        most_components=command.components,
-        detector=command.detector,
-        backdrop=load_head_texture(DEFAULT_TEXTURE, assets, component_count=0).mean,
-    )
-    write_atomically(command.out, texture_space_bytes(made.space))
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        f"{command.out}: {made.kind} on {assets.name}, {made.space.scale.shape[0]} components at "
-        f"{command.size} texels"
-    )
-    console.print(
-        f"  landmarks: {made.landmark_source}; {PERCENT * float(made.seen.float().mean()):.0f} % "
-        f"of the texels seen, {made.distance_mm:.2f} mm from it on average; eyes and mouth are "
-        f"those of {DEFAULT_TEXTURE}"
-    )
-    return EXIT_OK
+def _module(action: str) -> ModuleType:
+    return importlib.import_module(f"flame_fit.cli.texture_space_{action.replace('-', '_')}")
 
 
 def _print_usage() -> None:
     print(f"usage: {PROGRAM} texture-space ACTION ...\n")
-    for action, summary in ACTIONS.items():
-        print(f"  {action:<12}{summary}")
+    for action in ACTIONS:
+        print(f"  {action:<15}{_module(action).SUMMARY}")

@@ -105,6 +105,8 @@ def test_derivative_by_the_code(space: TextureSpace) -> None:
 def test_files_of_another_kind_are_refused(tmp_path: Path, rng: np.random.Generator) -> None:
     arrays = published(rng)
     path = tmp_path / "space.npz"
+    with pytest.raises(AssetError, match="space.npz does not exist; check the path"):
+        load_texture_space(path)
     np.savez(path, mean=arrays["mean"])
     with pytest.raises(AssetError, match="'tex_dir' is missing; it is not a texture space"):
         load_texture_space(path)

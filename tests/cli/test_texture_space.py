@@ -67,9 +67,12 @@ def test_wrong_use_is_one_line(tmp_path, calls, capsys):
         run("from-basel", "bfm.mat", "--out", "a.png")
     with pytest.raises(UsageError, match="--size must be 1 or more"):
         run("from-basel", "bfm.mat", "--out", "a.npz", "--size", 0)
-    with pytest.raises(UsageError, match="action 'sample' is unknown; give one of: from-basel"):
-        run("sample")
+    with pytest.raises(UsageError, match="action 'bake' is unknown; give one of: build, "):
+        run("bake")
     assert run() == 2
     assert run("--help") == 0
-    assert "usage: flame-fit texture-space ACTION" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "usage: flame-fit texture-space ACTION" in shown
+    for action in texture_space.ACTIONS:
+        assert f"  {action}" in shown
     assert calls == []
