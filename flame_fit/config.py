@@ -110,11 +110,11 @@ class FitConfig:
     """Which face of a photo: the largest, all, or a number: 1 is the largest, 2 the next."""
     landmarks: Path | None = None
     """Landmarks instead of the detector's: a .npy or .json file, or a folder with one per photo."""
-    uv: Literal["mesh", "own", "none"] | Path = "none"
+    uv: Literal["mesh", "own", "none"] | Path = "own"
     """Points all over the head: the face mesh drawn out, the own network's answer, none, a
     checkpoint of FaceUV, or finished chart coordinates: a 16-bit PNG, or a folder with one per
     photo."""
-    parser: Literal["own", "none"] | Path = "none"
+    parser: Literal["own", "none"] | Path = "own"
     """What pixels show: the own network's answer, none, a checkpoint of FaceParsing, or finished
     label maps: an 8-bit PNG, or a folder with one per photo."""
     dinov3: Path | None = None

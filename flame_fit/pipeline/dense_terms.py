@@ -23,19 +23,18 @@ from flame_fit.scene import SceneParams
 class DenseSettings:
     """What dense points are worth beside what they say of themselves.
 
-    A point says itself how far it errs; `sigma` is what the head model cannot follow, metres.
+    A point says itself how far it errs; `sigma` comes on top, metres: what the head model cannot
+    follow, and what a network errs more on heads unlike those it was trained on. With smaller
+    numbers heads of the training's kind are fitted better and others worse than without.
 
     Attributes:
         dense: Where the points lie in the photo.
         dense_depth: How deep they lie.
-        landmark_share: What landmarks but the irises count beside dense points: both are
-            seen in the same pixels, so that what one gets wrong the other does.
         points: At most this many are compared, evenly out of all; neighbours say the same.
     """
 
-    dense: PointNoise = field(default_factory=lambda: PointNoise(0.0005, 200.0))
+    dense: PointNoise = field(default_factory=lambda: PointNoise(0.002, 60.0))
     dense_depth: PointNoise = field(default_factory=lambda: PointNoise(0.001, 15.0))
-    landmark_share: float = 0.5
     points: int = 600
 
 

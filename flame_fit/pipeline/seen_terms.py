@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from flame_fit.flame import FlameModel
 from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.dense_terms import DenseSettings, dense_terms
-from flame_fit.pipeline.landmark_terms import LandmarkSettings, PointNoise, landmark_terms
+from flame_fit.pipeline.landmark_terms import LandmarkSettings, landmark_terms
 from flame_fit.pipeline.terms import Term
 from flame_fit.scene import SceneParams
-
-SHARED_GROUPS = ("landmarks", "lids", "lips", "contour", "depth", "ibug", "ibug_contour")
-"""Landmarks that dense points lie around; among the irises there are none."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +45,5 @@ def seen_terms(
         AssetError: If the model has no landmark embedding.
     """
     dense = dense_terms(model, scene, evidence, settings=settings.dense)
-    landmarks = settings.landmarks
-    if dense:
-        landmarks = _beside_dense(landmarks, settings.dense.landmark_share)
-    return (*landmark_terms(model, scene, evidence, settings=landmarks), *dense)
-
-
-def _beside_dense(settings: LandmarkSettings, share: float) -> LandmarkSettings:
-    """Return the settings with less weight for what dense points tell too."""
-    less = {}
-    for name in SHARED_GROUPS:
-        noise: PointNoise = getattr(settings, name)
-        less[name] = replace(noise, weight=share * noise.weight)
-    return replace(settings, **less)
+    landmarks = landmark_terms(model, scene, evidence, settings=settings.landmarks)
+    return (*landmarks, *dense)

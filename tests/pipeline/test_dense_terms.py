@@ -17,7 +17,6 @@ from flame_fit.pipeline.dense_terms import DenseSettings, dense_terms
 from flame_fit.pipeline.landmark_terms import PointNoise
 from flame_fit.pipeline.objective import Objective
 from flame_fit.pipeline.plan import plan_for
-from flame_fit.pipeline.seen_terms import SeenSettings, seen_terms
 from tests.pipeline.scenes import draw, facing_points, tiny_model, tiny_scene
 
 EXACT = DenseSettings(PointNoise(1e-5, 1e4), PointNoise(1e-5, 1e4))
@@ -131,19 +130,6 @@ def test_no_points_and_no_depth_give_no_terms(model):
     flat = dense_of(model, scene, depth_sigma=np.inf)
     terms = dense_terms(model, scene, [evidence_of(model, scene, flat)], settings=DenseSettings())
     assert [term.name for term in terms] == ["dense"]
-
-
-def test_landmarks_count_less_beside_dense_points_only(model):
-    scene = tiny_scene(model)
-    settings = SeenSettings(dense=DenseSettings(landmark_share=0.25))
-    bare = seen_terms(model, scene, [evidence_of(model, scene, None)], settings=settings)
-    both = seen_terms(
-        model, scene, [evidence_of(model, scene, dense_of(model, scene))], settings=settings
-    )
-    assert [term.name for term in bare] == ["landmarks", "contour"]
-    assert [term.name for term in both] == ["landmarks", "contour", "dense", "dense_depth"]
-    for alone, beside in zip(bare, both, strict=False):
-        assert torch.allclose(beside.weight, 0.25 * alone.weight)
 
 
 def test_a_batch_has_the_terms_of_its_faces(model):
