@@ -102,10 +102,16 @@ def _train(command: Train) -> None:
     seen = [path for path in _shards(command.folder) if _number(path) < FIRST_HELD_OUT]
     network = train(seen, unseen, command.run, command.recipe)
     report = report_on(network, _held_out(command.folder))
-    points = dense_points(load_head_model("open_head")).points
+    dense = dense_points(load_head_model("open_head"))
     # Half of the held-out pictures would do; the factors are two numbers.
     calibration = Calibration(places=report.spread[0], depth=report.spread[1])
-    write_head_network(command.out, network, points, calibration)
+    write_head_network(
+        command.out,
+        network,
+        dense.points,
+        mirror=torch.from_numpy(dense.mirror),
+        calibration=calibration,
+    )
     print(replace(report, by_class=()))
 
 

@@ -85,7 +85,8 @@ def test_the_face_mesh_is_drawn_out(head):
 
 def trained() -> TrainedHeadNetwork:
     points = SurfacePoints(torch.arange(COUNT), torch.full((COUNT, 3), 1.0 / 3.0))
-    return TrainedHeadNetwork(nn.Linear(1, 1), points, Calibration())
+    mirror = torch.arange(len(points.face_index))
+    return TrainedHeadNetwork(nn.Linear(1, 1), points, mirror, Calibration())
 
 
 def reading() -> HeadReading:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
 
 from flame_fit.observation import DenseCorrespondences, MaskPatch, Parsing
 from flame_fit.priors.face_box import FaceBox
 from flame_fit.priors.face_labels import FACE_LABELS, FaceLabel
-from flame_fit.priors.face_mesh_topology import MESH_COUNT
+from flame_fit.priors.face_mesh_topology import MESH_COUNT, face_mesh_topology
 from flame_fit.priors.head_network.crop import head_box
-from flame_fit.priors.head_network.network import IMAGE_SIZE
+from flame_fit.priors.head_network.network import IMAGE_SIZE, HeadAnswer
 from flame_fit.priors.head_network.weights import TrainedHeadNetwork
 
 PATCH_SIZE = 192
@@ -55,10 +56,12 @@ def read_head(
     network = trained.network
     like = next(network.parameters())
     images = torch.from_numpy(pixels).to(like.device).permute(2, 0, 1)[None].to(like) / 255.0
-    answer = network(
+    answer = both_sides(
+        network,
         images.contiguous(memory_format=torch.channels_last),
         torch.from_numpy(mask)[None, None].to(like),
         torch.from_numpy(_mesh_in_box(mesh, box))[None].to(like),
+        mirror=trained.mirror.to(like.device),
     )
     places = answer.places[0].double().cpu().numpy()
     calibration = trained.calibration
@@ -71,6 +74,44 @@ def read_head(
     )
     shares = answer.label_logits[0].float().softmax(dim=0).cpu().numpy()
     return HeadReading(dense, _upright(shares, box))
+
+
+def both_sides(
+    network: nn.Module,
+    images: Float[Tensor, "1 3 s s"],
+    person: Float[Tensor, "1 1 s s"],
+    mesh: Float[Tensor, "1 468 3"],
+    *,
+    mirror: Int[Tensor, "N"],
+) -> HeadAnswer:
+    """Return the mean of the answers to a square and to its mirror image.
+
+    No side is then preferred, and errors that differ between the two are halved.
+
+    Args:
+        network: A `HeadNetwork`.
+        images: As `HeadNetwork.forward` takes them; so the next two.
+        person: The person mask.
+        mesh: The face mesh.
+        mirror: For each point of the network the one on the other side.
+    """
+    other = mesh[:, face_mesh_topology().mirror[:MESH_COUNT]]
+    turned = other * other.new_tensor([-1.0, 1.0, 1.0]) + other.new_tensor([1.0, 0.0, 0.0])
+    found = network(
+        torch.cat((images, images.flip(-1))),
+        torch.cat((person, person.flip(-1))),
+        torch.cat((mesh, turned)),
+    )
+    places = found.places[1:, mirror]
+    back = torch.stack((1.0 - places[..., 0], places[..., 1]), dim=-1)
+    labels = found.label_logits[1:].flip(-1)[:, list(FACE_LABELS.mirror)]
+    return HeadAnswer(
+        places=0.5 * (found.places[:1] + back),
+        log_sigma=0.5 * (found.log_sigma[:1] + found.log_sigma[1:, mirror]),
+        depth=0.5 * (found.depth[:1] + found.depth[1:, mirror]),
+        log_depth_sigma=0.5 * (found.log_depth_sigma[:1] + found.log_depth_sigma[1:, mirror]),
+        label_logits=0.5 * (found.label_logits[:1] + labels),
+    )
 
 
 def _deviation(logarithm: torch.Tensor, factor: float) -> Float[np.ndarray, "N"]:

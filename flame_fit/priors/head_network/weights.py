@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
+from jaxtyping import Int
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ _SCALE = ".scale"
 # Matrices with more entries than this are kept in eight bits, with a scale for each row.
 _LARGE = 1 << 18
 _FACE_INDEX, _BARYCENTRICS = "points.face_index", "points.barycentrics"
+_MIRROR = "points.mirror"
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,23 @@ class TrainedHeadNetwork:
     Attributes:
         network: A `HeadNetwork` in evaluation mode, normalisations folded into convolutions.
         points: Where on OpenHead its points lie.
+        mirror: For each point the one on the other side.
         calibration: Of its deviations.
     """
 
     network: nn.Module
     points: SurfacePoints
+    mirror: Int[Tensor, "N"]
     calibration: Calibration
 
 
 def write_head_network(
-    path: Path, network: nn.Module, points: SurfacePoints, calibration: Calibration
+    path: Path,
+    network: nn.Module,
+    points: SurfacePoints,
+    *,
+    mirror: Int[Tensor, "N"],
+    calibration: Calibration,
 ) -> None:
     """Write the file of a trained network.
 
@@ -65,6 +74,7 @@ def write_head_network(
         path: A .safetensors file.
         network: As it was trained.
         points: The points it tells of, on OpenHead.
+        mirror: For each of them the one on the other side.
         calibration: Measured on pictures it has not seen.
     """
     tensors: dict[str, Tensor] = {}
@@ -73,6 +83,7 @@ def write_head_network(
             tensors |= _stored(_NETWORK + key, value)
     tensors[_FACE_INDEX] = points.face_index.to(torch.int32)
     tensors[_BARYCENTRICS] = points.barycentrics.float()
+    tensors[_MIRROR] = mirror.to(torch.int32)
     metadata = {
         "calibration": json.dumps([calibration.places, calibration.depth]),
         "licence": "MIT; the tensors network.trunk.* are MediaPipe's, Apache-2.0, Google",
@@ -98,6 +109,7 @@ def load_head_network(path: Path | None = None) -> TrainedHeadNetwork:
             metadata = file.metadata() or {}
         places, depth = json.loads(metadata["calibration"])
         points = SurfacePoints(tensors[_FACE_INDEX].long(), tensors[_BARYCENTRICS].float())
+        mirror = tensors[_MIRROR].long()
         network = HeadNetwork(len(points.face_index))
         state = {
             key.removeprefix(_NETWORK): _restored(key, value, tensors)
@@ -115,7 +127,7 @@ def load_head_network(path: Path | None = None) -> TrainedHeadNetwork:
             f"{len(unexpected)} unknown); install flame_fit again"
         )
     network = folded(network.eval()).requires_grad_(requires_grad=False)
-    return TrainedHeadNetwork(network, points, Calibration(float(places), float(depth)))
+    return TrainedHeadNetwork(network, points, mirror, Calibration(float(places), float(depth)))
 
 
 def _stored(key: str, value: Tensor) -> dict[str, Tensor]:

@@ -19,11 +19,13 @@ from flame_fit.priors.face_mesh_topology import (
     MESH_COUNT,
     RIGHT_EYE_OUTER,
     TOP,
+    face_mesh_topology,
 )
 from flame_fit.priors.head_network import TrainedHeadNetwork, load_head_network, read_head
 from flame_fit.priors.head_network.crop import head_box
 from flame_fit.priors.head_network.mesh_guess import MeshGuess
 from flame_fit.priors.head_network.network import IMAGE_SIZE, HeadAnswer, HeadNetwork
+from flame_fit.priors.head_network.read import both_sides
 from flame_fit.priors.head_network.weights import Calibration, folded, write_head_network
 
 POINT_COUNT = 7
@@ -76,18 +78,21 @@ class _Scripted(nn.Module):
     def forward(self, images: torch.Tensor, person: torch.Tensor, mesh: torch.Tensor) -> HeadAnswer:
         self.seen = [images, person, mesh]
         count = len(self.places)
+        mirrored = torch.stack((1.0 - self.places[:, 0], self.places[:, 1]), dim=-1)
+        other = self.logits.flip(-1)[list(FACE_LABELS.mirror)]
         return HeadAnswer(
-            places=self.places[None],
-            log_sigma=torch.full((1, count), -4.0),
-            depth=torch.full((1, count), -0.05),
-            log_depth_sigma=torch.full((1, count), -5.0),
-            label_logits=self.logits[None],
+            places=torch.stack((self.places, mirrored)),
+            log_sigma=torch.full((2, count), -4.0),
+            depth=torch.full((2, count), -0.05),
+            log_depth_sigma=torch.full((2, count), -5.0),
+            label_logits=torch.stack((self.logits, other)),
         )
 
 
 def _trained(network: nn.Module, count: int) -> TrainedHeadNetwork:
     points = SurfacePoints(torch.arange(count), torch.full((count, 3), 1.0 / 3.0))
-    return TrainedHeadNetwork(network, points, Calibration(places=2.0, depth=3.0))
+    calibration = Calibration(places=2.0, depth=3.0)
+    return TrainedHeadNetwork(network, points, torch.arange(count), calibration)
 
 
 @pytest.mark.parametrize("roll", [0.0, 0.5, -2.5])
@@ -174,7 +179,8 @@ def test_a_folded_network_answers_as_before_and_the_file_keeps_it(tmp_path: Path
     before = _asked(network)
     points = SurfacePoints(torch.arange(POINT_COUNT), torch.rand(POINT_COUNT, 3))
     path = tmp_path / "head.safetensors"
-    write_head_network(path, network, points, Calibration(1.5, 0.5))
+    mirror = torch.arange(POINT_COUNT).flip(0)
+    write_head_network(path, network, points, mirror=mirror, calibration=Calibration(1.5, 0.5))
     loaded = load_head_network(path)
     after, kept = _asked(folded(network)), _asked(loaded.network)
     for name in ("places", "log_sigma", "depth", "log_depth_sigma", "label_logits"):
@@ -185,6 +191,7 @@ def test_a_folded_network_answers_as_before_and_the_file_keeps_it(tmp_path: Path
         torch.testing.assert_close(getattr(kept, name), expected, atol=0.02 * scale, rtol=0.02)
     assert loaded.calibration == Calibration(1.5, 0.5)
     assert torch.equal(loaded.points.face_index, points.face_index)
+    assert torch.equal(loaded.mirror, mirror)
     torch.testing.assert_close(loaded.points.barycentrics, points.barycentrics)
 
 
@@ -233,6 +240,26 @@ def test_without_a_mesh_the_answer_does_not_depend_on_where_it_would_be() -> Non
         given = network(images, person, torch.rand(1, MESH_COUNT, 3))
     torch.testing.assert_close(before.places, after.places)
     assert (given.places - after.places).abs().max() > 1e-3
+
+
+def test_a_mirrored_square_gets_the_mirrored_answer() -> None:
+    network = _network()
+    generator = torch.Generator().manual_seed(5)
+    images = torch.rand(1, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    person = torch.rand(1, 1, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    mesh = torch.rand(1, MESH_COUNT, 3, generator=generator)
+    mirror = torch.tensor([1, 0, 3, 2, 5, 4, 6])
+    sides = face_mesh_topology().mirror[:MESH_COUNT]
+    turned = mesh[:, sides] * torch.tensor([-1.0, 1.0, 1.0]) + torch.tensor([1.0, 0.0, 0.0])
+    with torch.no_grad():
+        one = both_sides(network, images, person, mesh, mirror=mirror)
+        other = both_sides(network, images.flip(-1), person.flip(-1), turned, mirror=mirror)
+    across = torch.tensor([-1.0, 1.0])
+    expected = other.places[:, mirror] * across + torch.tensor([1.0, 0.0])
+    torch.testing.assert_close(one.places, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(one.depth, other.depth[:, mirror], atol=1e-5, rtol=1e-5)
+    labels = other.label_logits.flip(-1)[:, list(FACE_LABELS.mirror)]
+    torch.testing.assert_close(one.label_logits, labels, atol=1e-4, rtol=1e-4)
 
 
 def test_points_ask_anywhere_but_their_order_is_their_own() -> None:
