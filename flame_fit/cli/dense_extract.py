@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
+from flame_fit.cli.console import start_logging
 from flame_fit.cli.exit_codes import EXIT_OK
 
 MEGABYTE = 1e6
 
 
-def run_extract(checkpoint: Path, output: Path) -> int:
+@dataclass(frozen=True)
+class ExtractCommand:
+    """Write a checkpoint without the weights of DINOv3."""
+
+    checkpoint: Path
+    """A whole checkpoint."""
+    output: Path
+    """The file to write."""
+    verbose: bool = False
+    """Show the library's log and the traceback of unexpected errors."""
+
+
+def run_extract(command: ExtractCommand, *, errors: Console) -> int:
     """Write a checkpoint without DINOv3, say what is in it and return the exit code."""
     from flame_fit.priors.dense_networks import extract_decoder
 
-    done = extract_decoder(checkpoint, output)
+    start_logging(errors, verbose=command.verbose)
+    done = extract_decoder(command.checkpoint, command.output)
     console = Console(markup=False, highlight=False, soft_wrap=True)
     size = done.path.stat().st_size / MEGABYTE
     console.print(

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from flame_fit.cli.parsing import PROGRAM
 from flame_fit.errors import UsageError
 
 # How the published programs spell options that are called otherwise here.
 SPELLINGS = {"--no_overlay": "--no-save-overlay", "--no-overlay": "--no-save-overlay"}
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """What every network is told that looks at photos."""
+
+    input_dir: Path | None = None
+    """A photo or a folder of photos."""
+    output_dir: Path = Path("outputs")
+    """Folder for the pictures."""
+    dinov3_checkpoint: Path | None = None
+    """Weights of DINOv3, a .pth file or a folder; not needed with a whole checkpoint."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:INDEX."""
+    batch_size: int = 1
+    """Photos that are looked at in one go."""
+    save_overlay: bool = True
+    """Write the overlays."""
+    alpha: float = 0.5
+    """How far the answer covers the photo in the overlays, 0 to 1."""
+    skip_existing: bool = False
+    """Leave photos alone whose pictures are all there."""
+    verbose: bool = False
+    """Show the library's log and the traceback of unexpected errors."""
 
 
 def chosen_action(command: str, actions: Mapping[str, str], arguments: Sequence[str]) -> str | None:

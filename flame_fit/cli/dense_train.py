@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
 
-from flame_fit.cli.console import progress_bar
+from flame_fit.cli.console import progress_bar, start_logging
 from flame_fit.cli.exit_codes import EXIT_OK
-from flame_fit.training import read_settings
+from flame_fit.training import ParsingTraining, UvTraining, read_settings, settings_text
 
 if TYPE_CHECKING:
     from flame_fit.training.callbacks import EpochReport, TrainingProgress
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 Settings = TypeVar("Settings")
 
 CONFIG = ("--config", "--config=")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What every training is told beside its settings."""
+
+    config: Path | None = None
+    """YAML file of settings."""
+    print_config: bool = False
+    """Print the settings as YAML, and do nothing else."""
+    verbose: bool = False
+    """Show the library's log and the traceback of unexpected errors."""
 
 
 def settings_in(arguments: Sequence[str], default: Settings) -> Settings:
@@ -38,14 +51,29 @@ def settings_in(arguments: Sequence[str], default: Settings) -> Settings:
 
 
 def run_training(
-    train: Callable[[TrainingProgress], TrainingResult], *, seed: int, errors: Console
+    train: Callable[[TrainingProgress], TrainingResult],
+    settings: UvTraining | ParsingTraining,
+    *,
+    options: TrainOptions,
+    errors: Console,
 ) -> int:
-    """Train, say how each epoch went and where the checkpoints are, and return the exit code."""
+    """Train, say how each epoch went and where the checkpoints are, and return the exit code.
+
+    Args:
+        train: Runs the training.
+        settings: Of the training; only printed where the options say so.
+        options: The rest of what was asked.
+        errors: Gets the log and the bar.
+    """
+    start_logging(errors, verbose=options.verbose)
+    if options.print_config:
+        print(settings_text(settings), end="")
+        return EXIT_OK
     import torch
 
     from flame_fit.training.trainer import is_first_process
 
-    torch.manual_seed(seed)
+    torch.manual_seed(settings.run.seed)
     console = Console(markup=False, highlight=False, soft_wrap=True)
     with progress_bar(errors) as progress:
         result = train(_Show(progress, console))

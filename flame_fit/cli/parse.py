@@ -11,21 +11,26 @@ import tyro
 from rich.console import Console
 
 from flame_fit.cli.console import start_logging
-from flame_fit.cli.dense_extract import run_extract
+from flame_fit.cli.dense_extract import ExtractCommand, run_extract
 from flame_fit.cli.dense_infer import InferencePlan, check_plan, infer
-from flame_fit.cli.dense_options import check_alpha, chosen_action, modern_spelling
+from flame_fit.cli.dense_options import (
+    InferOptions,
+    check_alpha,
+    chosen_action,
+    modern_spelling,
+)
 from flame_fit.cli.dense_pictures import (
     LABEL_ENDINGS,
     OVERLAY_ENDINGS,
     Overlays,
     label_pictures,
 )
-from flame_fit.cli.dense_train import run_training, settings_in
+from flame_fit.cli.dense_train import TrainOptions, run_training, settings_in
 from flame_fit.cli.exit_codes import EXIT_OK
 from flame_fit.cli.parsing import parse_arguments
 from flame_fit.config import resolve_device
 from flame_fit.errors import UsageError
-from flame_fit.training import ParsingTraining, settings_text
+from flame_fit.training import ParsingTraining
 
 if TYPE_CHECKING:
     import torch
@@ -43,66 +48,34 @@ RUN = "face_parsing"
 
 
 @dataclass(frozen=True)
-class ParseInferCommand:
+class ParseInferCommand(InferOptions):
     """Tell the class of each pixel of photos.
 
     Written are NAME_mask.png (the number of the class), NAME_colour.png, and the overlays
     NAME_overlay.png and NAME_visualization.png, all at the photo's size.
     """
 
-    input_dir: Path | None = None
-    """A photo or a folder of photos."""
-    output_dir: Path = Path("outputs")
-    """Folder for the pictures."""
     checkpoint: Path = CHECKPOINTS / "decoder.ckpt"
     """A decoder.ckpt or last.ckpt of FaceParsing, of any generation."""
-    dinov3_checkpoint: Path | None = None
-    """Weights of DINOv3, a .pth file or a folder; not needed with a whole checkpoint."""
-    device: str = "auto"
-    """auto, cpu, cuda or cuda:INDEX."""
     image_size: tuple[int, int] = (512, 512)
     """Height and width the network sees the photos in."""
     num_classes: Literal[11, 19] | None = None
     """Classes the network must tell apart; by default those of its checkpoint."""
     batch_size: int = 16
     """Photos that are looked at in one go."""
-    save_overlay: bool = True
-    """Write the overlays."""
-    alpha: float = 0.5
-    """How far the colours of the classes cover the photo in the overlays, 0 to 1."""
-    skip_existing: bool = False
-    """Leave photos alone whose pictures are all there."""
-    verbose: bool = False
-    """Show the library's log and the traceback of unexpected errors."""
 
 
 @dataclass(frozen=True)
-class ParseTrainCommand:
+class ParseTrainCommand(TrainOptions):
     """Train a parsing network on photos with label maps; needs the extra `train`.
 
     Options given here win over those of the file.
     """
 
-    config: Path | None = None
-    """YAML file of settings."""
-    print_config: bool = False
-    """Print the settings as YAML, and do nothing else."""
-    verbose: bool = False
-    """Show the library's log and the traceback of unexpected errors."""
     settings: Annotated[ParsingTraining, tyro.conf.arg(name=""), tyro.conf.OmitArgPrefixes] = field(
         default_factory=ParsingTraining
     )
     """How to train."""
-
-
-@dataclass(frozen=True)
-class ParseExtractCommand:
-    """Write a checkpoint without the weights of DINOv3."""
-
-    checkpoint: Path = CHECKPOINTS / RUN / "last.ckpt"
-    """A whole checkpoint."""
-    output: Path = CHECKPOINTS / "decoder.ckpt"
-    """The file to write."""
 
 
 def run(arguments: Sequence[str], *, errors: Console) -> int:
@@ -121,10 +94,11 @@ def run(arguments: Sequence[str], *, errors: Console) -> int:
         )
         return _infer(command, errors)
     if action == "extract":
-        extract = parse_arguments(
-            ParseExtractCommand, rest, name="parse extract", default=ParseExtractCommand()
+        default = ExtractCommand(
+            checkpoint=CHECKPOINTS / RUN / "last.ckpt", output=CHECKPOINTS / "decoder.ckpt"
         )
-        return run_extract(extract.checkpoint, extract.output)
+        extract = parse_arguments(ExtractCommand, rest, name="parse extract", default=default)
+        return run_extract(extract, errors=errors)
     default = ParseTrainCommand(settings=settings_in(rest, ParsingTraining()))
     return _train(
         parse_arguments(ParseTrainCommand, rest, name="parse train", default=default), errors
@@ -171,14 +145,11 @@ def _predictor(command: ParseInferCommand, device: torch.device) -> ParsingPredi
 
 
 def _train(command: ParseTrainCommand, errors: Console) -> int:
-    start_logging(errors, verbose=command.verbose)
-    if command.print_config:
-        print(settings_text(command.settings), end="")
-        return EXIT_OK
     from flame_fit.training.sessions import train_parsing
 
     return run_training(
         lambda progress: train_parsing(command.settings, progress=progress),
-        seed=command.settings.run.seed,
+        command.settings,
+        options=command,
         errors=errors,
     )

@@ -13,6 +13,7 @@ from rich.console import Console
 from flame_fit.cli.exit_codes import EXIT_OK
 from flame_fit.cli.parsing import parse_arguments
 from flame_fit.cli.texture_space_layouts import (
+    DEFAULT_DETECTOR,
     PICTURE_SUFFIX,
     SPACE_SUFFIX,
     LayoutNames,
@@ -67,7 +68,7 @@ class ConvertCommand:
     """Texels along each side; as many as the source has by default."""
     components: int | None = None
     """Components to keep, the first ones; all by default."""
-    detector: str = "auto"
+    detector: str = DEFAULT_DETECTOR
     """Detector that looks for the face on an OBJ file."""
 
 
@@ -90,6 +91,13 @@ def run(arguments: Sequence[str], *, errors: Console) -> int:
     meshes = [part.mesh for part in names]
     if command.head is not None and command.head not in meshes:
         raise UsageError("--head names the mesh of hifi3dpp; give --from or --to hifi3dpp too")
+    if meshes == [None, None] and (
+        command.head_texture is not None or command.detector != DEFAULT_DETECTOR
+    ):
+        raise UsageError(
+            "--head-texture and --detector are for OBJ files, and both layouts are of head models; "
+            "leave them out"
+        )
     return _convert(command, names[0], names[1], out, errors)
 
 

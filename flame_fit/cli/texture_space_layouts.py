@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from flame_fit.cli.parsing import PROGRAM
+from flame_fit.cli.parsing import PROGRAM, require_writable
 from flame_fit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ HIFI3DPP = "hifi3dpp"
 """The layout of FFHQ-UV, whose head comes from a file of the user's."""
 MESH_SUFFIX = ".obj"
 PICTURE_SUFFIX, SPACE_SUFFIX = ".png", ".npz"
+DEFAULT_DETECTOR = "auto"
 LARGEST_SIZE = 8192
 SIXTEEN_BITS = 65535.0
 
@@ -145,8 +146,9 @@ def check_size(size: int | None) -> None:
 
 
 def check_out(out: Path | None, suffixes: tuple[str, ...]) -> Path:
-    """Return the file to write, refusing names that say another kind of file."""
+    """Return the file to write, refusing other kinds of file and folders that take none."""
     if out is None or out.suffix not in suffixes:
         kinds = " or ".join(f"FILE{suffix}" for suffix in suffixes)
         raise UsageError(f"--out {'' if out is None else out} is no such file; give --out {kinds}")
+    require_writable(out.parent)
     return out

@@ -1,4 +1,4 @@
-"""Analytic derivatives of selected vertices or surface points by every parameter.
+"""Analytic derivatives of selected vertices by every parameter.
 
 With skinning weights w_j, joint orientations R_j, posed joints p_j and rest joints J_j, a vertex is
 
@@ -6,7 +6,7 @@ With skinning weights w_j, joint orientations R_j, posed joints p_j and rest joi
 
 where x is the template plus blendshapes plus pose correctives. Coefficients act on x and, by way of
 the joint regressor, on p_j and J_j; a joint's rotation turns everything below it about p_j and
-changes the correctives. A surface point is the barycentric mean of three such vertices.
+changes the correctives.
 """
 
 from dataclasses import dataclass
@@ -23,22 +23,19 @@ from flame_fit.geometry.rotations import (
     left_jacobian_so3,
     rotation_jacobian,
 )
-from flame_fit.geometry.topology import SurfacePoints
 
 
 @dataclass(frozen=True, eq=False)
-class PointSelection:
-    """What the derivatives of some points need of a model, gathered once.
+class VertexSelection:
+    """What the derivatives of some vertices need of a model, gathered once.
 
-    Each of the n points is the weighted mean of m vertices: m = 1 for vertices, 3 for surface
-    points. Coefficients and pose correctives share one basis of C + P components.
+    Coefficients and pose correctives share one basis of C + P components.
     """
 
-    point_weights: Float[Tensor, "n m"]
-    template: Float[Tensor, "n m 3"]
-    basis: Float[Tensor, "n coordinates components"]
-    """Row 3 k + i is coordinate i of vertex k; identity, expression, then pose correctives."""
-    skinning_weights: Float[Tensor, "n m J"]
+    template: Float[Tensor, "n 3"]
+    basis: Float[Tensor, "n 3 components"]
+    """Identity, expression, then pose correctives."""
+    skinning_weights: Float[Tensor, "n J"]
     joint_template: Float[Tensor, "J 3"]
     joint_basis: Float[Tensor, "J 3 components"]
     """Zero for the pose correctives, which do not move the joints at rest."""
@@ -51,140 +48,61 @@ class PointSelection:
 
 @dataclass(frozen=True, eq=False)
 class VertexJacobian:
-    """World-space points and their derivatives; k is 3, or the rows of the outer derivative."""
+    """Vertices in world space and their derivatives."""
 
     positions: Float[Tensor, "b n 3"]
-    coefficients: Float[Tensor, "b n k C"]
+    coefficients: Float[Tensor, "b n 3 C"]
     """Identity, then expression."""
-    pose: Float[Tensor, "b n k 18"]
+    pose: Float[Tensor, "b n 3 18"]
     """Head rotation, neck, jaw, left eye, right eye (axis-angle), translation: 3 columns each."""
     shape_count: int
     """How many of the coefficients are identity."""
 
     @property
-    def shape(self) -> Float[Tensor, "b n k S"]:
+    def shape(self) -> Float[Tensor, "b n 3 S"]:
         """By identity coefficients."""
         return self.coefficients[..., : self.shape_count]
 
     @property
-    def expression(self) -> Float[Tensor, "b n k E"]:
+    def expression(self) -> Float[Tensor, "b n 3 E"]:
         """By expression coefficients."""
         return self.coefficients[..., self.shape_count :]
 
     @property
-    def head_rotation(self) -> Float[Tensor, "b n k 3"]:
+    def head_rotation(self) -> Float[Tensor, "b n 3 3"]:
         """By the head's axis-angle vector."""
         return self.pose[..., 0:3]
 
     @property
-    def neck(self) -> Float[Tensor, "b n k 3"]:
+    def neck(self) -> Float[Tensor, "b n 3 3"]:
         """By the neck's axis-angle vector."""
         return self.pose[..., 3:6]
 
     @property
-    def jaw(self) -> Float[Tensor, "b n k 3"]:
+    def jaw(self) -> Float[Tensor, "b n 3 3"]:
         """By the jaw's axis-angle vector."""
         return self.pose[..., 6:9]
 
     @property
-    def eyes(self) -> Float[Tensor, "b n k 6"]:
+    def eyes(self) -> Float[Tensor, "b n 3 6"]:
         """By the axis-angle vectors of the left and the right eye."""
         return self.pose[..., 9:15]
 
     @property
-    def translation(self) -> Float[Tensor, "b n k 3"]:
+    def translation(self) -> Float[Tensor, "b n 3 3"]:
         """By the translation."""
         return self.pose[..., 15:18]
 
 
-def select_vertices(model: FlameModel, vertex_index: Int[Tensor, "n"]) -> PointSelection:
+def select_vertices(model: FlameModel, vertex_index: Int[Tensor, "n"]) -> VertexSelection:
     """Gather what the derivatives of some vertices need."""
-    index = vertex_index[:, None]
-    return _select(model, index, torch.ones_like(index, dtype=model.dtype))
-
-
-def select_surface_points(model: FlameModel, points: SurfacePoints) -> PointSelection:
-    """Gather what the derivatives of some surface points (n, not batched) need."""
-    corners = model.assets.faces[points.face_index]
-    return _select(model, corners, points.barycentrics.to(model.dtype))
-
-
-def point_jacobian(
-    selection: PointSelection,
-    params: FlameParams,
-    *,
-    outer: Float[Tensor, "b n k 3"] | None = None,
-) -> VertexJacobian:
-    """Return points in world space and their derivatives by all parameters.
-
-    Args:
-        selection: the points.
-        params: with no more coefficients than the model the selection was made from uses.
-        outer: derivative of something by the points, such as `projection_jacobian`; it is
-            multiplied in from the left, which costs less than doing so afterwards.
-    """
-    state = _pose_points(selection, params)
-    identity = torch.eye(3, dtype=state.positions.dtype, device=state.positions.device)
-    left = identity.expand(*state.positions.shape, 3) if outer is None else outer
-    block = _basis_block(selection, state, left)
-    count = selection.shape_count + selection.expression_count
-    pose = left @ _turning_block(selection, state)
-    moving = pose[..., 3:-3] + _corrective_block(block[..., count:], state.vectors[:, 1:])
-    return VertexJacobian(
-        positions=state.positions,
-        coefficients=block[..., :count],
-        pose=torch.cat((pose[..., :3], moving, pose[..., -3:]), dim=-1),
-        shape_count=selection.shape_count,
-    )
-
-
-def point_positions(selection: PointSelection, params: FlameParams) -> Float[Tensor, "b n 3"]:
-    """Return the selected points in world space, without derivatives."""
-    return _pose_points(selection, params).positions
-
-
-def vertex_jacobian(
-    model: FlameModel, params: FlameParams, vertex_index: Int[Tensor, "n"]
-) -> VertexJacobian:
-    """Return selected vertices and their derivatives; for repeated use keep the selection."""
-    return point_jacobian(select_vertices(model, vertex_index), params)
-
-
-def surface_jacobian(
-    model: FlameModel, params: FlameParams, points: SurfacePoints
-) -> VertexJacobian:
-    """Return surface points and their derivatives; for repeated use keep the selection."""
-    return point_jacobian(select_surface_points(model, points), params)
-
-
-@dataclass(frozen=True, eq=False)
-class _PosedPoints:
-    """The selected points posed, and the pieces their derivatives share."""
-
-    vectors: Float[Tensor, "b J 3"]
-    transforms: JointTransforms
-    rotations: Float[Tensor, "b n m 3 3"]
-    """Skinning matrices M of the vertices, times their weight in the point."""
-    by_joint: Float[Tensor, "b n J 3"]
-    """Each joint's part of the point, before the translation; they sum to it."""
-    shares: Float[Tensor, "n J"]
-    """Each joint's share in the point."""
-    positions: Float[Tensor, "b n 3"]
-
-
-def _select(
-    model: FlameModel,
-    vertices: Int[Tensor, "n m"],
-    point_weights: Float[Tensor, "n m"],
-) -> PointSelection:
     assets = model.assets
     joints = range(len(assets.parents))
     below = [[float(_is_below(assets.parents, j, k)) for j in joints] for k in joints]
-    return PointSelection(
-        point_weights=point_weights,
-        template=assets.v_template[vertices],
-        basis=model.basis[vertices].flatten(1, 2),
-        skinning_weights=assets.skinning_weights[vertices],
+    return VertexSelection(
+        template=assets.v_template[vertex_index],
+        basis=model.basis[vertex_index],
+        skinning_weights=assets.skinning_weights[vertex_index],
         joint_template=model.joint_template,
         joint_basis=torch.nn.functional.pad(model.joint_basis, (0, assets.pose_basis.shape[-1])),
         below=model.joint_basis.new_tensor(below),
@@ -194,13 +112,51 @@ def _select(
     )
 
 
+def vertex_jacobian(selection: VertexSelection, params: FlameParams) -> VertexJacobian:
+    """Return vertices in world space and their derivatives by all parameters.
+
+    Args:
+        selection: The vertices.
+        params: With no more coefficients than the model the selection was made from uses.
+    """
+    state = _pose_vertices(selection, params)
+    block = _basis_block(selection, state)
+    count = selection.shape_count + selection.expression_count
+    pose = _turning_block(selection, state)
+    moving = pose[..., 3:-3] + _corrective_block(block[..., count:], state.vectors[:, 1:])
+    return VertexJacobian(
+        positions=state.positions,
+        coefficients=block[..., :count],
+        pose=torch.cat((pose[..., :3], moving, pose[..., -3:]), dim=-1),
+        shape_count=selection.shape_count,
+    )
+
+
+def vertex_positions(selection: VertexSelection, params: FlameParams) -> Float[Tensor, "b n 3"]:
+    """Return the selected vertices in world space, without derivatives."""
+    return _pose_vertices(selection, params).positions
+
+
+@dataclass(frozen=True, eq=False)
+class _PosedVertices:
+    """The selected vertices posed, and the pieces their derivatives share."""
+
+    vectors: Float[Tensor, "b J 3"]
+    transforms: JointTransforms
+    rotations: Float[Tensor, "b n 3 3"]
+    """Skinning matrices M of the vertices."""
+    by_joint: Float[Tensor, "b n J 3"]
+    """Each joint's part of the vertex, before the translation; they sum to it."""
+    positions: Float[Tensor, "b n 3"]
+
+
 def _is_below(parents: tuple[int, ...], joint: int, ancestor: int) -> bool:
     while joint > ancestor:
         joint = parents[joint]
     return joint == ancestor
 
 
-def _pose_points(selection: PointSelection, params: FlameParams) -> _PosedPoints:
+def _pose_vertices(selection: VertexSelection, params: FlameParams) -> _PosedVertices:
     vectors = joint_vectors(params)
     local = axis_angle_to_matrix(vectors)
     coefficients = joint_coefficients(
@@ -213,44 +169,38 @@ def _pose_points(selection: PointSelection, params: FlameParams) -> _PosedPoints
         components @ selection.joint_basis.flatten(0, 1).T
     ).unflatten(1, (-1, 3))
     transforms = joint_transforms(local, rest_joints, selection.parents)
-    points, corners = selection.template.shape[:2]
     displacement = (selection.basis.flatten(0, 1) @ components.T).T
-    rest = selection.template + displacement.unflatten(1, (points, corners, 3))
-    weights = selection.point_weights[..., None] * selection.skinning_weights
-    shares = weights.sum(1)
-    # sum_m w_mj (R_j (x_m - J_j) + p_j), with the sum over m taken before the rotation.
-    means = torch.einsum("nmj,bnmk->bnjk", weights, rest)
-    lever = means - shares[..., None] * rest_joints[:, None]
+    rest = selection.template + displacement.unflatten(1, (-1, 3))
+    weights = selection.skinning_weights[..., None]
+    # w_j (R_j (x - J_j) + p_j), with the weight taken before the rotation.
+    lever = weights * rest[:, :, None] - weights * rest_joints[:, None]
     by_joint = torch.einsum("bjkl,bnjl->bnjk", transforms.rotations, lever)
-    by_joint = by_joint + shares[..., None] * transforms.positions[:, None]
-    return _PosedPoints(
+    by_joint = by_joint + weights * transforms.positions[:, None]
+    return _PosedVertices(
         vectors=vectors,
         transforms=transforms,
-        rotations=torch.einsum("nmj,bjkl->bnmkl", weights, transforms.rotations),
+        rotations=torch.einsum("nj,bjkl->bnkl", selection.skinning_weights, transforms.rotations),
         by_joint=by_joint,
-        shares=shares,
         positions=by_joint.sum(2) + params.translation[:, None],
     )
 
 
 def _basis_block(
-    selection: PointSelection, state: _PosedPoints, left: Float[Tensor, "b n k 3"]
-) -> Float[Tensor, "b n k components"]:
-    """Return left (sum_m M_m B_m + sum_j share_j d(p_j - R_j J_j)) for every basis component."""
-    batch, points, rows, _ = left.shape
-    # One small matrix product for each point, over all its vertices, batch items and rows at once.
-    matrices = torch.einsum("bnki,bnmil->nbkml", left, state.rotations)
-    direct = matrices.reshape(points, batch * rows, -1)
-    by_joint = torch.einsum("bnki,nj->bnkji", left, state.shares)
-    drift = _joint_drift(selection, state).flatten(1, 2)
-    moved = (by_joint.reshape(batch, points * rows, -1) @ drift).reshape(batch, points, rows, -1)
-    moved = moved.transpose(0, 1).reshape(points, batch * rows, -1)
+    selection: VertexSelection, state: _PosedVertices
+) -> Float[Tensor, "b n 3 components"]:
+    """Return M B + sum_j w_j d(p_j - R_j J_j) for every basis component."""
+    batch = len(state.rotations)
+    # One small matrix product for each vertex, over all batch items and rows at once.
+    direct = state.rotations.transpose(0, 1).flatten(1, 2)
+    drift = _joint_drift(selection, state)
+    moved = (selection.skinning_weights @ drift.flatten(2)).unflatten(-1, drift.shape[2:])
+    moved = moved.transpose(0, 1).flatten(1, 2)
     block = torch.baddbmm(moved, direct, selection.basis)
-    return block.unflatten(1, (batch, rows)).transpose(0, 1)
+    return block.unflatten(1, (batch, 3)).transpose(0, 1)
 
 
 def _joint_drift(
-    selection: PointSelection, state: _PosedPoints
+    selection: VertexSelection, state: _PosedVertices
 ) -> Float[Tensor, "b J 3 components"]:
     """Return the derivative of p_j - R_j J_j by the basis components."""
     rotations = state.transforms.rotations
@@ -261,14 +211,14 @@ def _joint_drift(
     return torch.stack(posed, dim=1) - rotations @ basis
 
 
-def _turning_block(selection: PointSelection, state: _PosedPoints) -> Float[Tensor, "b n 3 18"]:
+def _turning_block(selection: VertexSelection, state: _PosedVertices) -> Float[Tensor, "b n 3 18"]:
     """Return the derivative by axis-angle vectors and translation without pose correctives.
 
     A joint's vector turns all that is below it about the joint: axis x lever.
     """
     transforms = state.transforms
     carried = torch.einsum("kj,bnji->bnki", selection.below, state.by_joint)
-    shares = state.shares @ selection.below.T
+    shares = selection.skinning_weights @ selection.below.T
     levers = carried - shares[..., None] * transforms.positions[:, None]
     # Rows are the world axes about which a joint turns when a component of its vector grows.
     axes = left_jacobian_so3(state.vectors)
@@ -282,8 +232,8 @@ def _turning_block(selection: PointSelection, state: _PosedPoints) -> Float[Tens
 
 
 def _corrective_block(
-    by_feature: Float[Tensor, "b n k P"], vectors: Float[Tensor, "b moving 3"]
-) -> Float[Tensor, "b n k turns"]:
+    by_feature: Float[Tensor, "b n 3 P"], vectors: Float[Tensor, "b moving 3"]
+) -> Float[Tensor, "b n 3 turns"]:
     """Return the derivative by the joints' vectors through the pose features."""
     by_vector = rotation_jacobian(vectors).flatten(-2)
     batch, moving = vectors.shape[:2]

@@ -12,9 +12,9 @@ from torch import Tensor
 from flame_fit.flame import FlameModel
 from flame_fit.flame.jacobian import (
     VertexJacobian,
-    point_jacobian,
-    point_positions,
     select_vertices,
+    vertex_jacobian,
+    vertex_positions,
 )
 from flame_fit.losses import geman_mcclure_cost, geman_mcclure_weight
 from flame_fit.optim import NormalEquations
@@ -120,7 +120,7 @@ class Objective:
         cost = value.new_zeros(len(value))
         by_vertex, positions = None, None
         if self._moves_head:
-            moved = point_jacobian(self._selection, scene.flame)
+            moved = vertex_jacobian(self._selection, scene.flame)
             by_vertex, positions = self._vertex_rows(moved), moved.positions
         every = self._rows(scene, wanted=self.layout.names, positions=positions)
         for term, rows, corners in zip(self._terms, every, self._corners, strict=True):
@@ -142,7 +142,7 @@ class Objective:
     ) -> list[TermRows]:
         """Return the rows of every term, relative ones already centred."""
         if positions is None:
-            positions = point_positions(self._selection, scene.flame)
+            positions = vertex_positions(self._selection, scene.flame)
         every = []
         for term, corners in zip(self._terms, self._corners, strict=True):
             rows = term.rows(_gather(positions, corners), scene, wanted=wanted)

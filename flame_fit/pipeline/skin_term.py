@@ -22,7 +22,13 @@ from flame_fit.pipeline.blocks import (
     TEXTURE_BLOCK,
 )
 from flame_fit.pipeline.image_field import read_field
-from flame_fit.pipeline.terms import BlockRows, TermRows, by_log_focal, points_of
+from flame_fit.pipeline.terms import (
+    BlockRows,
+    TermRows,
+    by_log_focal,
+    points_of,
+    spread_to_corners,
+)
 from flame_fit.scene import SceneParams
 
 CHANNELS = 3
@@ -102,8 +108,7 @@ class SkinTerm:
         if not any(name in FLAME_BLOCKS for name in wanted):
             return TermRows(residual, None, tuple(blocks))
         by_point = -scale * field.gradient @ projection_jacobian(camera, world)
-        barycentrics = self.points.barycentrics.to(world.dtype)
-        by_corner = by_point[..., None, :] * barycentrics[..., None, :, None]
+        by_corner = spread_to_corners(by_point, self.points)
         if self.shading_moves:
             light = scene.lighting.mT[:, None]
             turning = light @ spherical_harmonics_jacobian(normal)

@@ -219,7 +219,8 @@ def _divide(gathered: GatheredMaps, plan: SpacePlan) -> _Division:
 
 
 def _names(gathered: GatheredMaps, rows: Sequence[int]) -> tuple[str, ...]:
-    return tuple(gathered.usable[row].folder for row in rows)
+    usable = gathered.usable
+    return tuple(usable[row].folder for row in rows)
 
 
 def _left_out(gathered: GatheredMaps, division: _Division) -> tuple[LeftOut, ...]:

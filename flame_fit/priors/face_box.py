@@ -40,12 +40,14 @@ class FaceBox:
         self, srgb: UInt8[np.ndarray, "H W 3"], size: int, *, zero_border: bool = False
     ) -> UInt8[np.ndarray, "S S 3"]:
         """The square's pixels at `size` x `size`; outside the photo its edge pixels or black."""
+        return warp_pixels(srgb, self.matrix(size), size=(size, size), zero_border=zero_border)
+
+    def matrix(self, size: int) -> Float[np.ndarray, "2 3"]:
+        """From OpenCV's pixels of the photo to those of the square at `size` x `size`."""
         linear = self.axes().T * (size / self.side)
-        centre = np.array([self.x, self.y])
         # Both pixel grids have centres at halves here and at whole numbers in OpenCV.
-        shift = size / 2 - 0.5 - linear @ (centre - 0.5)
-        matrix = np.concatenate([linear, shift[:, None]], axis=1)
-        return warp_pixels(srgb, matrix, size=(size, size), zero_border=zero_border)
+        shift = size / 2 - 0.5 - linear @ (np.array([self.x, self.y]) - 0.5)
+        return np.concatenate([linear, shift[:, None]], axis=1)
 
     def mirror(self) -> "FaceBox":
         """The same square seen in a mirror."""

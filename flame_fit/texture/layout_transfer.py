@@ -22,6 +22,7 @@ from flame_fit.flame import UvChart
 from flame_fit.geometry import SurfacePoints
 from flame_fit.geometry.tensors import move
 from flame_fit.render import rasterize_chart
+from flame_fit.texture.nearest_texel import nearest_covered
 from flame_fit.texture.pull_push import pull_push
 
 SEAM_JUMP = 8.0
@@ -367,13 +368,5 @@ def _pooled_mask(covered: Bool[Tensor, "S S"], factor: int) -> Bool[Tensor, "s s
 def _nearest_covered(covered: Bool[Tensor, "S S"]) -> Int[Tensor, " SS"]:
     """Return for each flattened texel the nearest one with surface, itself if it has."""
     inside = covered.cpu().numpy()
-    _, label = cv2.distanceTransformWithLabels(
-        (~inside).astype(np.uint8),
-        cv2.DIST_L2,
-        cv2.DIST_MASK_5,
-        labelType=cv2.DIST_LABEL_PIXEL,
-    )
-    label = label.astype(np.int64)
-    texel_of_label = np.zeros(int(label.max()) + 1, dtype=np.int64)
-    texel_of_label[label[inside]] = np.flatnonzero(inside)
-    return torch.from_numpy(texel_of_label[label].reshape(-1)).to(covered.device)
+    texel = np.flatnonzero(inside)[nearest_covered(inside).row.reshape(-1)]
+    return torch.from_numpy(texel).to(covered.device)

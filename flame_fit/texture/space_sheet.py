@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from flame_fit.appearance import TextureSpace, decode, linear_to_srgb, white_lighting
 from flame_fit.errors import UsageError
@@ -19,6 +18,7 @@ from flame_fit.geometry import Camera
 from flame_fit.geometry.rotations import HeadAngles, matrix_from_head_angles
 from flame_fit.render import RenderOptions, make_rasterizer, render
 from flame_fit.render.renderer import TriangleMesh
+from flame_fit.texture.layout_transfer import at_size
 from flame_fit.texture.texel_geometry import chart_of
 
 PANEL = 208
@@ -182,11 +182,7 @@ def _row(
 
 
 def _map(texture: Float[Tensor, "U U 3"], panel: int) -> UInt8[np.ndarray, "p p 3"]:
-    channels = texture.movedim(-1, 0)[None]
-    small = interpolate(
-        channels, size=(panel, panel), mode="bilinear", align_corners=False, antialias=True
-    )
-    return _bytes(small[0].movedim(0, -1))
+    return _bytes(at_size(texture, panel))
 
 
 def _bytes(linear: Float[Tensor, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,6 +13,7 @@ from flame_fit.errors import AssetError
 from flame_fit.flame import FlameAssets, UvChart
 from flame_fit.geometry import SurfacePoints
 from flame_fit.render import rasterize_chart
+from flame_fit.texture.nearest_texel import nearest_covered
 from flame_fit.texture.surface_values import accumulate_vertices
 
 # Width of the gutter at 1024 texels, so that a few mip levels stay free of foreign colour.
@@ -191,14 +191,8 @@ def _mirror_uv(assets: FlameAssets, chart: UvChart, surface: SurfacePoints) -> F
 
 def _find_gutter(covered: Bool[Tensor, "U U"]) -> tuple[Tensor, Tensor]:
     """Return the uncovered texels near an island and the row of each one's nearest texel."""
-    empty = (~covered).cpu().numpy().astype(np.uint8)
-    distance, label = cv2.distanceTransformWithLabels(
-        empty, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    label = label.astype(np.int64)
-    row_of_label = np.zeros(int(label.max()) + 1, dtype=np.int64)
-    inside = empty == 0
-    row_of_label[label[inside]] = np.arange(inside.sum())
-    near = (empty > 0) & (distance <= GUTTER_SHARE * len(empty) + 1.0)
+    inside = covered.cpu().numpy()
+    nearest = nearest_covered(inside)
+    near = ~inside & (nearest.distance <= GUTTER_SHARE * len(inside) + 1.0)
     target = torch.from_numpy(np.flatnonzero(near)).to(covered.device)
-    return target, torch.from_numpy(row_of_label[label[near]]).to(covered.device)
+    return target, torch.from_numpy(nearest.row[near]).to(covered.device)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-import torch
-
 from flame_fit.errors import InputError
+from flame_fit.priors.dense_networks.weight_files import with_tensors
 from flame_fit.training.lightning_module import EPOCH, MONITORED, RECORD
 from flame_fit.training.packages import Foreign
 from flame_fit.training.settings import RunSettings
@@ -116,18 +114,7 @@ def _own_checkpoint(path: Path) -> object:
             f"{path} cannot be resumed, as another program wrote it; give it as --checkpoint to "
             "start from its weights"
         )
-    return _with_tensors(content)
-
-
-def _with_tensors(value: object) -> object:
-    """Return plain data with tensors in place of arrays."""
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(value).reshape(value.shape))
-    if isinstance(value, dict):
-        return {name: _with_tensors(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_with_tensors(one) for one in value)
-    return value
+    return with_tensors(content)
 
 
 def reporter(lightning: Foreign, progress: TrainingProgress) -> Foreign:
@@ -164,7 +151,7 @@ def _report(trainer: Foreign) -> EpochReport:
     return EpochReport(
         epoch=epoch,
         epochs=int(trainer.max_epochs),
-        loss=values.get("train/loss_epoch", float("nan")),
+        loss=values["train/loss_epoch"],
         validation=tuple(
             NamedValue(name.partition("/")[2], value)
             for name, value in values.items()

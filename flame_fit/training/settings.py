@@ -26,7 +26,7 @@ class NetworkStart:
     vgg_checkpoint: Path | None = None
     """VGG19-BN weights of ImageNet, as torchvision publishes them."""
     checkpoint: Path | None = None
-    """Weights to start from instead: a decoder.ckpt or last.ckpt of either program."""
+    """Weights to start from instead, VGG too: a decoder.ckpt or last.ckpt of either program."""
     from_scratch: bool = False
     """Start the VGG from random weights, when neither file is given."""
 
@@ -48,6 +48,7 @@ class OptimizerSettings:
 
     def __post_init__(self) -> None:
         """Refuse values that no training can use."""
+        require_at_least("learning-rate", self.learning_rate, 0)
         if not 0 <= self.minimum_learning_rate <= self.learning_rate:
             raise UsageError(
                 f"--minimum-learning-rate is {self.minimum_learning_rate}; give a number from 0 to "
@@ -221,7 +222,7 @@ class ParsingAugmentation:
 
     def __post_init__(self) -> None:
         """Refuse values that no training can use."""
-        if not 0 < self.scale[0] <= self.scale[1]:
+        if not 0 < self.scale[0] <= self.scale[1] < math.inf:
             raise UsageError(f"--scale is {self.scale}; give two rising numbers above 0")
         for name in ("mirror_share", "rotation_share"):
             _check_share(name.replace("_", "-"), getattr(self, name))

@@ -34,7 +34,7 @@ class UvItem:
         person: Who is in it, so that nobody is both trained on and held out.
         mask: 8-bit PNG, 0 where UV is unknown; None takes the pixels where neither u nor v is 0.
         depth: PNG that is 0 in the background; None where the layout has none.
-        calibration: Camera of the photo; None where the layout has none.
+        calibration: Camera of the photo, which no loss needs; None where the layout has none.
     """
 
     image: Path
@@ -164,7 +164,8 @@ def read_calibration(path: Path) -> Calibration:
         raise InputError(
             f"{path} is no calibration; expected JSON with K (9 numbers) and T_gk (16)"
         ) from None
-    if not (np.isfinite(found.intrinsics).all() and np.isfinite(found.motion).all()):
+    numbers = (found.intrinsics, found.motion, () if found.nose is None else found.nose)
+    if not all(np.isfinite(part).all() for part in numbers):
         raise InputError(f"{path} holds numbers that are not finite; write it anew")
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from flame_fit.errors import AssetError
 from flame_fit.flame import FlameAssets
@@ -37,17 +37,14 @@ class DensePoints:
     Attributes:
         points: Triangles and weights on OpenHead.
         mirror: For each point the one on the other side.
-        cell: Row and column in the grid over the chart of the first points; the others are iBUG's
-            68, the lids and the irises.
     """
 
     points: SurfacePoints
     mirror: Int[np.ndarray, "N"]
-    cell: Int[np.ndarray, "G 2"]
 
 
 def dense_points(assets: FlameAssets) -> DensePoints:
-    """Return the points: a grid over the chart's skin, then landmarks.
+    """Return the points: a grid over the chart's skin, then iBUG's 68, the lids and the irises.
 
     Args:
         assets: OpenHead.
@@ -89,12 +86,4 @@ def dense_points(assets: FlameAssets) -> DensePoints:
                 count + len(IBUG_MIRROR) + fine_mirror,
             ]
         ),
-        cell=np.stack([(chosen // GRID).numpy(), (chosen % GRID).numpy()], axis=1),
     )
-
-
-def mirror_error(assets: FlameAssets, dense: DensePoints) -> Float[np.ndarray, "N"]:
-    """Return how far each point's mirror image lies from its partner, metres."""
-    corners = assets.v_template[assets.faces[dense.points.face_index]]
-    place = (corners * dense.points.barycentrics[..., None]).sum(1).numpy()
-    return np.linalg.norm(place * [-1.0, 1.0, 1.0] - place[dense.mirror], axis=1)

@@ -16,7 +16,9 @@ from flame_fit.flame import FlameModel
 from flame_fit.geometry import Crop, points_on_surface, project
 from flame_fit.head_models import load_head_model, load_head_texture
 from flame_fit.priors.face_box import FaceBox
+from flame_fit.priors.face_labels import IGNORE
 from flame_fit.priors.head_network.crop import head_box
+from flame_fit.priors.head_network.read import mask_in_box
 from flame_fit.priors.litert import load_model
 from flame_fit.priors.model_files import person_model
 from flame_fit.priors.segmentation import segment_person
@@ -35,7 +37,6 @@ STORED_SCALE = STORED_SIZE / 256
 """Side of the stored crop, in sides of the head's square."""
 SHARD = 64
 SURFACE_TOLERANCE = 0.006
-IGNORE = 255
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,15 +141,11 @@ def sample_of(studio: Studio, photo: SyntheticPhoto, head: FaceBox, *, pixel: fl
     low, high = truth.landmarks.min(axis=0), truth.landmarks.max(axis=0)
     box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
     person = segment_person(photo.srgb, box, load_model(person_model()))
-    whole = cv2.warpAffine(
-        person.values,
-        np.array([[person.scale, 0.0, person.origin[0]], [0.0, person.scale, person.origin[1]]]),
-        photo.srgb.shape[1::-1],
-    )
+    mask = mask_in_box(person, wide, STORED_SIZE)
     return Sample(
         srgb=wide.cut(photo.srgb, STORED_SIZE, zero_border=True),
         labels=cut_nearest(wide, labels, STORED_SIZE),
-        person=cut_linear(wide, (whole * 255).astype(np.uint8), STORED_SIZE),
+        person=(mask * 255).astype(np.uint8),
         points=np.concatenate([centred, depth[:-1, None] - depth[-1]], axis=1).astype(np.float32),
         seen=seen,
         pixel=pixel,
@@ -159,23 +156,12 @@ def cut_nearest(box: FaceBox, labels: UInt8[np.ndarray, "H W"], size: int) -> np
     """Return the labels of a square, 255 outside the photo."""
     return cv2.warpAffine(
         labels,
-        _matrix(box, size),
+        box.matrix(size),
         (size, size),
         flags=cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(IGNORE,),
     )
-
-
-def cut_linear(box: FaceBox, mask: UInt8[np.ndarray, "H W"], size: int) -> np.ndarray:
-    """Return a mask of a square, zero outside the photo."""
-    return cv2.warpAffine(mask, _matrix(box, size), (size, size), flags=cv2.INTER_LINEAR)
-
-
-def _matrix(box: FaceBox, size: int) -> np.ndarray:
-    linear = box.axes().T * (size / box.side)
-    shift = size / 2 - 0.5 - linear @ (np.array([box.x, box.y]) - 0.5)
-    return np.concatenate([linear, shift[:, None]], axis=1)
 
 
 def _seen(

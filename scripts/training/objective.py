@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from flame_fit.priors.face_labels import IGNORE
 from flame_fit.priors.head_network.network import LABEL_COUNT, HeadAnswer
 from scripts.training.samples import Batch
 
@@ -20,7 +21,6 @@ PLACE_UNIT, DEPTH_UNIT = 0.01, 0.005
 LIKELIHOOD_WEIGHT, LABEL_WEIGHT, OVERLAP_WEIGHT = 0.1, 1.0, 0.5
 AXES = 2
 NEAR, FAR = 2.0, 5.0
-IGNORE = 255
 
 
 def loss_of(answer: HeadAnswer, batch: Batch) -> Float[Tensor, ""]:

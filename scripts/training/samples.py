@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from flame_fit.priors.face_labels import FACE_LABELS, FaceLabel
+from flame_fit.priors.face_labels import FACE_LABELS, IGNORE, FaceLabel
 from flame_fit.priors.face_mesh_topology import MESH_COUNT, face_mesh_topology
 from flame_fit.priors.head_network.mesh_guess import MeshGuess
 from flame_fit.priors.head_network.network import IMAGE_SIZE
 from scripts.training.augment import blob, changed_colours, through_a_camera
-from scripts.training.generate import IGNORE, STORED_SCALE, STORED_SIZE
+from scripts.training.generate import STORED_SCALE, STORED_SIZE
 from scripts.training.meshes import read_with_mesh
 from scripts.training.shard_files import decoded
 
@@ -27,8 +27,9 @@ MIRRORED, COVERED, BEHIND, BORDER, NO_PERSON = 0.5, 0.25, 0.15, 0.25, 0.1
 """Shares of samples that are mirrored, have something before them, another background, the edge
 of a photo in them, no person mask."""
 EITHER = 0.5
-NO_MESH, BETTER_MESH = 0.08, 0.6
-"""Shares of samples without a face mesh, and with one that errs less than the detector's."""
+NO_MESH, BETTER_MESH, MENDED = 0.08, 0.75, (0.6, 1.0)
+"""Shares of samples without a face mesh, and with one that errs less than the detector's; by how
+much of the error less."""
 OPEN_SHARDS, USES, TEST_BATCH = 8, 2, 16
 """Shards that are mixed, how often each of their pictures is used before half of them go."""
 
@@ -190,7 +191,7 @@ def _doubted(
         deeper = (points[:, 2] - guess.depth[0].numpy()) * scale
         apart = np.concatenate([apart, deeper[:, None]], axis=1)
         error = (apart[tie.point] * tie.weight[..., None]).sum(1)
-        mesh = mesh + np.float32(generator.uniform(0.3, 1.0)) * error
+        mesh = mesh + np.float32(generator.uniform(*MENDED)) * error
     jitter = generator.normal(0.0, [0.004, 0.004, 0.01], 3)
     middle = mesh.mean(axis=0)
     grown = np.exp(generator.normal(0.0, 0.015, 3))

@@ -50,7 +50,7 @@ class Recipe:
         seed: Of everything drawn.
     """
 
-    steps: int = 3900
+    steps: int = 7000
     batch: int = 16
     rate: float = 2e-3
     warm_up: int = 200

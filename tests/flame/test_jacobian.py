@@ -1,4 +1,4 @@
-"""Analytic derivatives equal automatic ones, for vertices and surface points, in batches."""
+"""Analytic derivatives of vertices equal automatic ones, in batches."""
 
 from dataclasses import fields, replace
 
@@ -8,28 +8,14 @@ import torch
 from flame_fit.flame import FlameModel, FlameParams
 from flame_fit.flame.jacobian import (
     VertexJacobian,
-    point_jacobian,
-    select_surface_points,
     select_vertices,
-    surface_jacobian,
     vertex_jacobian,
-)
-from flame_fit.geometry import (
-    Camera,
-    SurfacePoints,
-    points_on_surface,
-    project,
-    projection_jacobian,
 )
 from flame_fit.testing import tiny_assets
 
 NAMES = [field.name for field in fields(FlameParams)]
 SIZES = {"shape": 6, "expression": 4, "eyes": 6}
 VERTICES = torch.tensor((0, 50, 111, 301, 200))
-POINTS = SurfacePoints(
-    torch.tensor((3, 77, 300)),
-    torch.tensor(((0.2, 0.3, 0.5), (1.0, 0.0, 0.0), (0.6, 0.6, -0.2)), dtype=torch.float64),
-)
 
 
 def model() -> FlameModel:
@@ -65,46 +51,9 @@ def assert_equal(found: VertexJacobian, function, params: FlameParams) -> None:
 @pytest.mark.parametrize("scale", [0.0, 1e-5, 0.7])
 def test_vertices(batch: int, scale: float) -> None:
     head, params = model(), random_params(batch, scale=scale)
-    found = vertex_jacobian(head, params, VERTICES)
+    found = vertex_jacobian(select_vertices(head, VERTICES), params)
     torch.testing.assert_close(found.positions, head.mesh(params).vertices[:, VERTICES])
     assert_equal(found, lambda p: head.mesh(p).vertices[:, VERTICES], params)
-
-
-@pytest.mark.parametrize("batch", [1, 3])
-def test_surface_points(batch: int) -> None:
-    head, params = model(), random_params(batch)
-
-    def positions(p: FlameParams) -> torch.Tensor:
-        return points_on_surface(head.mesh(p).vertices, head.assets.faces, POINTS)
-
-    found = surface_jacobian(head, params, POINTS)
-    torch.testing.assert_close(found.positions, positions(params))
-    assert_equal(found, positions, params)
-
-
-@pytest.mark.parametrize("batch", [1, 2])
-def test_outer_derivative_gives_pixels(batch: int) -> None:
-    head, params = model(), random_params(batch, scale=0.2)
-    params = replace(params, translation=params.translation - torch.tensor((0.0, 0.0, 1.5)))
-    camera = Camera(
-        focal=torch.tensor([[800.0, 810.0]]).double(),
-        principal_point=torch.tensor([[320.0, 240.0]]).double(),
-    )
-    selection = select_surface_points(head, POINTS)
-    plain = point_jacobian(selection, params)
-    outer = projection_jacobian(camera, plain.positions)
-    found = point_jacobian(selection, params, outer=outer)
-
-    def pixels(p: FlameParams) -> torch.Tensor:
-        world = points_on_surface(head.mesh(p).vertices, head.assets.faces, POINTS)
-        return project(camera, world).pixels
-
-    for name in NAMES:
-        expected = automatic(pixels, params, name)
-        torch.testing.assert_close(getattr(found, name), expected, atol=1e-8, rtol=1e-10)
-        torch.testing.assert_close(
-            getattr(found, name), outer @ getattr(plain, name), atol=1e-8, rtol=1e-10
-        )
 
 
 def test_shared_parameters_count_for_every_image() -> None:
@@ -112,8 +61,8 @@ def test_shared_parameters_count_for_every_image() -> None:
     shared = replace(params, shape=params.shape[:1])
     repeated = replace(params, shape=params.shape[:1].expand(2, -1))
     selection = select_vertices(head, VERTICES)
-    found = point_jacobian(selection, shared)
-    expected = point_jacobian(selection, repeated)
+    found = vertex_jacobian(selection, shared)
+    expected = vertex_jacobian(selection, repeated)
     assert torch.equal(found.coefficients, expected.coefficients)
     assert torch.equal(found.pose, expected.pose)
 
@@ -121,14 +70,14 @@ def test_shared_parameters_count_for_every_image() -> None:
 def test_fewer_coefficients_than_the_model_uses() -> None:
     head, params = model(), random_params(1)
     short = replace(params, shape=params.shape[:, :2], expression=params.expression[:, :0])
-    found = vertex_jacobian(head, short, VERTICES)
+    found = vertex_jacobian(select_vertices(head, VERTICES), short)
     torch.testing.assert_close(found.positions, head.mesh(short).vertices[:, VERTICES])
     assert found.shape.shape[-1] == 6
     assert found.expression.shape[-1] == 4
 
 
 def test_blocks_are_columns_of_coefficients_and_pose() -> None:
-    found = vertex_jacobian(model(), random_params(1), VERTICES)
+    found = vertex_jacobian(select_vertices(model(), VERTICES), random_params(1))
     assert torch.equal(torch.cat((found.shape, found.expression), dim=-1), found.coefficients)
     pose = (found.head_rotation, found.neck, found.jaw, found.eyes, found.translation)
     assert torch.equal(torch.cat(pose, dim=-1), found.pose)
@@ -136,7 +85,9 @@ def test_blocks_are_columns_of_coefficients_and_pose() -> None:
 
 def test_float32_is_close_to_float64() -> None:
     params = random_params(1)
-    exact = vertex_jacobian(model(), params, VERTICES)
-    single = vertex_jacobian(FlameModel(tiny_assets()), params.to(dtype=torch.float32), VERTICES)
+    exact = vertex_jacobian(select_vertices(model(), VERTICES), params)
+    single = vertex_jacobian(
+        select_vertices(FlameModel(tiny_assets()), VERTICES), params.to(dtype=torch.float32)
+    )
     torch.testing.assert_close(single.coefficients.double(), exact.coefficients, atol=1e-7, rtol=0)
     torch.testing.assert_close(single.pose.double(), exact.pose, atol=1e-6, rtol=0)

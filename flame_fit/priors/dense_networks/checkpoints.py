@@ -14,7 +14,7 @@ from flame_fit.priors.dense_networks.dinov3_files import (
     checked_dinov3,
     read_dinov3,
 )
-from flame_fit.priors.dense_networks.key_report import COUNTER, WrongWeightsError, compare_weights
+from flame_fit.priors.dense_networks.key_report import COUNTER, require_fitting
 from flame_fit.priors.dense_networks.network import (
     FROZEN_PREFIX,
     UV_OUTPUTS,
@@ -82,9 +82,7 @@ def read_checkpoint(path: Path, *, kind: NetworkKind | None = None) -> Checkpoin
     layout = _layout(path, trained, inside)
     if kind is not None and layout.kind != kind:
         raise AssetError(f"{path} is a {layout.label}; give a checkpoint for {kind}")
-    report = compare_weights(_trained_shapes(layout), trained)
-    if not report.fits:
-        raise WrongWeightsError(path, layout.label, report)
+    require_fitting(path, layout.label, _trained_shapes(layout), trained)
     return Checkpoint(path, layout, trained, inside)
 
 
@@ -177,9 +175,7 @@ def read_vgg19(path: Path) -> dict[str, Tensor]:
             found[f"{_BRANCH}{number}.{rest}"] = tensor
     shapes = _trained_shapes(network_layout("uv"))
     expected = {name: shape for name, shape in shapes.items() if name.startswith(_BRANCH)}
-    report = compare_weights(expected, found)
-    if not report.fits:
-        raise WrongWeightsError(path, "VGG19 with batch normalisation", report)
+    require_fitting(path, "VGG19 with batch normalisation", expected, found)
     return found
 
 

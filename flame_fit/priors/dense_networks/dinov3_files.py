@@ -15,7 +15,7 @@ from flame_fit.priors.dense_networks.hugging_face import (
     WEIGHTS_NAME,
     meta_weights,
 )
-from flame_fit.priors.dense_networks.key_report import WrongWeightsError, compare_weights
+from flame_fit.priors.dense_networks.key_report import require_fitting
 from flame_fit.priors.dense_networks.weight_files import read_weights
 
 # Norms for small crops in training that some files hold beside the one used here.
@@ -81,9 +81,7 @@ def checked_dinov3(path: Path, tensors: Mapping[str, Tensor]) -> DinoV3Weights:
     size = _size(path, tensors)
     with torch.device("meta"):
         expected = {name: value.shape for name, value in DinoV3(size).state_dict().items()}
-    report = compare_weights(expected, tensors)
-    if not report.fits:
-        raise WrongWeightsError(path, f"DINOv3 {size.label}", report)
+    require_fitting(path, f"DINOv3 {size.label}", expected, tensors)
     return DinoV3Weights(path, size, tensors)
 
 

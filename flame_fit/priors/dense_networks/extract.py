@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from flame_fit.asset_files import write_atomically
 from flame_fit.errors import AssetError
 from flame_fit.priors.dense_networks.checkpoints import read_checkpoint
 from flame_fit.priors.dense_networks.network import NetworkLayout
-from flame_fit.priors.dense_networks.weight_files import SAFETENSORS, STATE
+from flame_fit.priors.dense_networks.weight_files import SAFETENSORS, STATE, with_tensors
 from flame_fit.untrusted import open_torch
 
 # The published script drops every name that holds this.
@@ -73,7 +72,7 @@ def extract_decoder(checkpoint: Path, destination: Path) -> ExtractedCheckpoint:
         except AssetError:
             left_out.append(name)
     buffer = io.BytesIO()
-    torch.save(_with_tensors(content), buffer)
+    torch.save(with_tensors(content), buffer)
     write_atomically(destination, buffer.getvalue())
     return ExtractedCheckpoint(
         path=destination,
@@ -82,16 +81,3 @@ def extract_decoder(checkpoint: Path, destination: Path) -> ExtractedCheckpoint:
         removed=len(state) - len(kept),
         left_out=tuple(left_out),
     )
-
-
-def _with_tensors(value: object) -> object:
-    """The same with tensors for arrays."""
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
-    if isinstance(value, dict):
-        return {key: _with_tensors(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_with_tensors(part) for part in value]
-    if isinstance(value, tuple):
-        return tuple(_with_tensors(part) for part in value)
-    return value

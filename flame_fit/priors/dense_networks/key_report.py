@@ -1,5 +1,6 @@
 """What is wrong with a file of weights: every name that is missing, unexpected or misshaped."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from flame_fit.errors import AssetError
 # torch counts batches only since 2018; files from before lack the count, and nothing uses it.
 COUNTER = "num_batches_tracked"
 _LONGEST_NAME = 80
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,28 @@ class WrongWeightsError(AssetError):
             f"{path} does not fit a {network}: of its weights {report.summary()};"
             " give the file that belongs to this network"
         )
+
+
+def require_fitting(
+    path: Path, network: str, expected: Mapping[str, Sequence[int]], found: Mapping[str, Tensor]
+) -> None:
+    """Refuse a file whose weights do not fit; the log lists every difference.
+
+    Args:
+        path: The file, for messages.
+        network: What it must fit, in words.
+        expected: Shape of each weight of the network.
+        found: The tensors of the file.
+
+    Raises:
+        WrongWeightsError: Some weight is missing, unexpected, of another shape or not finite.
+    """
+    report = compare_weights(expected, found)
+    if not report.fits:
+        # One record for each, so that a line of the log is a weight.
+        for line in report.lines():
+            _log.info("%s", line)
+        raise WrongWeightsError(path, network, report)
 
 
 def compare_weights(

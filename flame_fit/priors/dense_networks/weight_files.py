@@ -41,6 +41,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     )
 
 
+def with_tensors(value: object) -> object:
+    """Plain data as this project's reader gives it, with tensors in place of arrays."""
+    if isinstance(value, np.ndarray):
+        # A contiguous copy of a number without axes would get one.
+        return torch.from_numpy(np.ascontiguousarray(value).reshape(value.shape))
+    if isinstance(value, dict):
+        return {name: with_tensors(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [with_tensors(part) for part in value]
+    if isinstance(value, tuple):
+        return tuple(with_tensors(part) for part in value)
+    return value
+
+
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.torch import load_file  # noqa: PLC0415

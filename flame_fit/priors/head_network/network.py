@@ -56,8 +56,9 @@ class HeadNetwork(nn.Module):
     """Two encoders, MediaPipe's frozen one and an own one, and two answers.
 
     Each dense point looks over the picture with a query of its own (the chart is what asks, so
-    hidden points are answered too); the place is the mean of where it looks. Depth and what
-    nothing shows come from a summary of the whole square.
+    hidden points are answered too). Its place is the mean of where it looks and of where the face
+    mesh would have it, by a trust learnt for each point; what it finds there and a summary of
+    the whole square correct place and depth.
     """
 
     def __init__(self, point_count: int) -> None:

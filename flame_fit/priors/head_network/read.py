@@ -52,7 +52,10 @@ def read_head(
     """
     box = head_box(mesh)
     pixels = box.cut(srgb, IMAGE_SIZE, zero_border=True)
-    mask = np.zeros(pixels.shape[:2], np.float32) if person is None else _mask_in_box(person, box)
+    if person is None:
+        mask = np.zeros(pixels.shape[:2], np.float32)
+    else:
+        mask = mask_in_box(person, box, IMAGE_SIZE)
     network = trained.network
     like = next(network.parameters())
     images = torch.from_numpy(pixels).to(like.device).permute(2, 0, 1)[None].to(like) / 255.0
@@ -125,16 +128,23 @@ def _mesh_in_box(mesh: Float[np.ndarray, "n 3"], box: FaceBox) -> Float[np.ndarr
     return np.concatenate([places, mesh[:, 2:] / box.side], axis=1).astype(np.float32)
 
 
-def _mask_in_box(person: MaskPatch, box: FaceBox) -> Float[np.ndarray, "S S"]:
-    """Return the person mask as the square shows it."""
-    # From mask pixels to the photo, then into the square; OpenCV has centres at whole numbers.
-    linear = box.axes().T * (IMAGE_SIZE / box.side)
-    shift = IMAGE_SIZE / 2 - linear @ np.array([box.x, box.y])
-    whole = linear * person.scale
-    offset = linear @ person.origin + shift + 0.5 * whole.sum(axis=1) - 0.5
-    matrix = np.concatenate([whole, offset[:, None]], axis=1)
+def mask_in_box(person: MaskPatch, box: FaceBox, size: int) -> Float[np.ndarray, "S S"]:
+    """Return a mask as a square shows it at `size` x `size`, zero where it is not known.
+
+    Args:
+        person: The mask, on the photo.
+        box: The square.
+        size: Pixels along its side.
+    """
+    matrix = box.matrix(size) @ _patch_to_photo(person.origin, person.scale)
     values = np.ascontiguousarray(person.values, dtype=np.float32)
-    return cv2.warpAffine(values, matrix, (IMAGE_SIZE, IMAGE_SIZE), flags=cv2.INTER_LINEAR)
+    return cv2.warpAffine(values, matrix, (size, size), flags=cv2.INTER_LINEAR)
+
+
+def _patch_to_photo(origin: Float[np.ndarray, "2"], scale: float) -> Float[np.ndarray, "3 3"]:
+    """From OpenCV's pixels of an upright patch, whose centres are whole numbers, to the photo's."""
+    shift = origin + 0.5 * (scale - 1.0)
+    return np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]], [0.0, 0.0, 1.0]])
 
 
 def _upright(shares: Float[np.ndarray, "C s s"], box: FaceBox) -> Parsing:
@@ -142,11 +152,7 @@ def _upright(shares: Float[np.ndarray, "C s s"], box: FaceBox) -> Parsing:
     side = box.side * (abs(np.cos(box.angle)) + abs(np.sin(box.angle)))
     origin = np.array([box.x, box.y]) - side / 2
     scale, size = side / PATCH_SIZE, shares.shape[-1]
-    linear = box.axes().T * (size / box.side)
-    shift = size / 2 + linear @ (origin - [box.x, box.y])
-    whole = linear * scale
-    offset = shift + 0.5 * whole.sum(axis=1) - 0.5
-    matrix = np.concatenate([whole, offset[:, None]], axis=1)
+    matrix = box.matrix(size) @ _patch_to_photo(origin, scale)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     patch = np.stack(
         [cv2.warpAffine(share, matrix, (PATCH_SIZE, PATCH_SIZE), flags=flags) for share in shares]

@@ -25,8 +25,8 @@ FACE_CROP_MARK = "cropface"
 """In the name of FFHQ-UV's file whose pictures are the middle of the layout."""
 _LABEL = "StyleGAN2 generator"
 _FIRST_WEIGHT = "synthesis.b4.const"
-_MAPPING_WEIGHT = re.compile(r"mapping\.fc(\d{1,3})\.weight", re.ASCII)
-_BLOCK_WEIGHT = re.compile(r"synthesis\.b(\d{1,5})\.torgb\.weight", re.ASCII)
+_MAPPING_WEIGHT = re.compile(r"mapping\.fc(0|[1-9]\d{0,2})\.weight", re.ASCII)
+_BLOCK_WEIGHT = re.compile(r"synthesis\.b([1-9]\d{0,4})\.torgb\.weight", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,11 +24,14 @@ DARKEST_SRGB = 0.04
 MEDIAN_TO_DEVIATION = 1.4826
 TUKEY_LIMIT = 4.685
 LINE_ROUNDS = 10
+# Of the part of a factor that is held at zero while the other is estimated: a deviation of 0 has no
+# precision.
+HELD_DEVIATION = 1e-4
 
 
 @dataclass(frozen=True)
 class ColourPrior:
-    """Standard deviations of the logarithm of a map's colour factor; 0 holds it at zero.
+    """Standard deviations of the logarithm of a map's colour factor; 0 holds that part at zero.
 
     Attributes:
         brightness: Of what the three colours have in common.
@@ -46,13 +49,14 @@ class ColourPrior:
     @property
     def is_on(self) -> bool:
         """Whether factors are estimated at all."""
-        return self.brightness > 0 and self.tint > 0
+        return self.brightness > 0 or self.tint > 0
 
     def precision(self, *, like: Tensor) -> Float[Tensor, "3 3"]:
         """Return the inverse covariance of a log factor."""
         grey = like.new_full((3, 3), 1.0 / 3.0)
         tint = torch.eye(3).to(like) - grey
-        return grey / (3.0 * self.brightness**2) + tint / self.tint**2
+        brightness, tone = (max(value, HELD_DEVIATION) for value in (self.brightness, self.tint))
+        return grey / (3.0 * brightness**2) + tint / tone**2
 
 
 @dataclass(frozen=True, eq=False)

@@ -152,19 +152,17 @@ def new_map_errors(
     """
     whole = _new_codes(source, maps, model, prior)
     shown = _evidence(source, maps, model, whole)
-    errors, noise = None, _noise(model)
+    noise = _noise(model)
+    hidden = SquareSums.none(shown.right.shape[-1])
     for half in (visible, ~visible):
         seen, unseen = PartlyHidden(source, half), PartlyHidden(source, ~half)
         codes = _new_codes(seen, maps, model, prior)
-        found = _errors(
+        hidden = hidden + _errors(
             _evidence(seen, maps, model, codes),
             _evidence(unseen, maps, model, codes),
             noise=noise,
         )
-        errors = found if errors is None else errors + found
-    if errors is None:
-        raise ValueError("unreachable: there are two halves")
-    return NewMapErrors(_errors(shown, shown, noise=noise), errors)
+    return NewMapErrors(_errors(shown, shown, noise=noise), hidden)
 
 
 def _noise(model: StoredModel) -> float:
