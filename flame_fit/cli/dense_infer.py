@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
@@ -19,20 +19,9 @@ from flame_fit.cli.photo_files import find_photos
 from flame_fit.errors import UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from flame_fit.image_files import Photo
 
-Answer = TypeVar("Answer", covariant=True)
-
-
-@runtime_checkable
-class Predictor(Protocol[Answer]):
-    """What looks at photos."""
-
-    def predict_batch(self, photos: Sequence[np.ndarray]) -> tuple[Answer, ...]:
-        """Return an answer for each photo."""
-        ...
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ def check_plan(plan: InferencePlan) -> None:
 
 def infer(
     plan: InferencePlan,
-    load: Callable[[], Predictor[Answer]],
+    load: Callable[[], Callable[[Sequence[Photo]], tuple[Answer, ...]]],
     pictures: Callable[[Photo, Answer], tuple[NamedPicture, ...]],
     *,
     errors: Console,
@@ -93,7 +82,7 @@ def infer(
 
     Args:
         plan: What was checked by `check_plan`.
-        load: Makes what looks at the photos; called if there are any to look at.
+        load: Makes what answers for photos; called if there are any to look at.
         pictures: Of an answer.
         errors: Where photos that fail are named.
 
@@ -111,10 +100,10 @@ def infer(
         with progress_bar(errors) as progress:
             show = ItemProgress(progress, total=len(waiting))
             show.stage("loading the network")
-            predictor = load()
+            look = load()
             for start in range(0, len(waiting), plan.batch_size):
                 batch = waiting[start : start + plan.batch_size]
-                failed += _infer_batch(batch, plan, predictor, pictures, show)
+                failed += _infer_batch(batch, plan, look, pictures, show)
     kept = len(jobs) - len(waiting)
     console = Console(markup=False, highlight=False, soft_wrap=True)
     console.print(
@@ -148,7 +137,7 @@ def _is_done(job: InferenceJob, plan: InferencePlan) -> bool:
 def _infer_batch(
     batch: Sequence[InferenceJob],
     plan: InferencePlan,
-    predictor: Predictor[Answer],
+    look: Callable[[Sequence[Photo]], tuple[Answer, ...]],
     pictures: Callable[[Photo, Answer], tuple[NamedPicture, ...]],
     show: ItemProgress,
 ) -> int:
@@ -171,7 +160,7 @@ def _infer_batch(
         group = groups.pop(0)
         show.stage("looking")
         try:
-            answers = predictor.predict_batch([photo.srgb for _, photo in group])
+            answers = look([photo for _, photo in group])
         except TROUBLE as error:
             if len(group) > 1:
                 # One photo that cannot be looked at must not cost the others of its batch.

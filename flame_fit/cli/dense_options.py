@@ -67,3 +67,25 @@ def check_alpha(alpha: float) -> None:
     """
     if not 0 <= alpha <= 1:
         raise UsageError(f"--alpha is {alpha}; give a number from 0 to 1")
+
+
+# What says how a published network is used; the own one needs none of it.
+OF_CHECKPOINTS = ("dinov3_checkpoint", "image_size", "num_classes", "v_down")
+
+
+def check_own(command: InferOptions, *, default: InferOptions) -> None:
+    """Refuse options of published networks beside `--checkpoint own`.
+
+    Args:
+        command: What was asked.
+        default: What is asked without any option.
+
+    Raises:
+        UsageError: An option says nothing to the own network.
+    """
+    if getattr(command, "checkpoint", None) != "own":
+        return
+    for name in OF_CHECKPOINTS:
+        if getattr(command, name, None) != getattr(default, name, None):
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for published networks; leave it out with own")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,6 +16,7 @@ from flame_fit.cli.dense_infer import InferencePlan, check_plan, infer
 from flame_fit.cli.dense_options import (
     InferOptions,
     check_alpha,
+    check_own,
     chosen_action,
     modern_spelling,
 )
@@ -35,7 +36,8 @@ from flame_fit.training import ParsingTraining
 if TYPE_CHECKING:
     import torch
 
-    from flame_fit.priors.dense_networks import ParsingPredictor
+    from flame_fit.image_files import Photo
+    from flame_fit.priors.dense_networks import LabelMap
 
 SUMMARY = "Tell the parts of faces in photos with a FaceParsing network, or train one."
 ACTIONS = {
@@ -55,8 +57,9 @@ class ParseInferCommand(InferOptions):
     NAME_overlay.png and NAME_visualization.png, all at the photo's size.
     """
 
-    checkpoint: Path = CHECKPOINTS / "decoder.ckpt"
-    """A decoder.ckpt or last.ckpt of FaceParsing, of any generation."""
+    checkpoint: Literal["own"] | Path = CHECKPOINTS / "decoder.ckpt"
+    """A decoder.ckpt or last.ckpt of FaceParsing, of any generation; or own, the network that comes
+    with flame-fit, which reads the largest face."""
     image_size: tuple[int, int] = (512, 512)
     """Height and width the network sees the photos in."""
     num_classes: Literal[11, 19] | None = None
@@ -118,19 +121,27 @@ def _infer(command: ParseInferCommand, errors: Console) -> int:
         skip_existing=command.skip_existing,
     )
     check_plan(plan)
+    check_own(command, default=ParseInferCommand())
     return infer(
         plan,
-        lambda: _predictor(command, device),
+        lambda: _looker(command, device),
         lambda photo, found: label_pictures(photo.srgb, found, overlays),
         errors=errors,
     )
 
 
-def _predictor(command: ParseInferCommand, device: torch.device) -> ParsingPredictor:
+def _looker(
+    command: ParseInferCommand, device: torch.device
+) -> Callable[[Sequence[Photo]], tuple[LabelMap, ...]]:
+    if command.checkpoint == "own":
+        from flame_fit.pipeline.own_pixels import own_pixels
+
+        own = own_pixels(device)
+        return lambda photos: tuple(own.labels(photo) for photo in photos)
     from flame_fit.priors.dense_networks import ParsingPredictor
 
     predictor = ParsingPredictor.from_files(
-        command.checkpoint,
+        Path(command.checkpoint),
         dinov3=command.dinov3_checkpoint,
         device=device,
         image_size=command.image_size,
@@ -141,7 +152,7 @@ def _predictor(command: ParseInferCommand, device: torch.device) -> ParsingPredi
             f"{command.checkpoint} tells {count} classes apart, not {command.num_classes}; "
             f"give --num-classes {count} or leave it out"
         )
-    return predictor
+    return lambda photos: predictor.predict_batch([photo.srgb for photo in photos])
 
 
 def _train(command: ParseTrainCommand, errors: Console) -> int:

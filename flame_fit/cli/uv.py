@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -16,6 +16,7 @@ from flame_fit.cli.dense_infer import InferencePlan, check_plan, infer
 from flame_fit.cli.dense_options import (
     InferOptions,
     check_alpha,
+    check_own,
     chosen_action,
     modern_spelling,
 )
@@ -25,6 +26,12 @@ from flame_fit.cli.exit_codes import EXIT_OK
 from flame_fit.cli.parsing import parse_arguments
 from flame_fit.config import resolve_device
 from flame_fit.training import UvTraining
+
+if TYPE_CHECKING:
+    import torch
+
+    from flame_fit.image_files import Photo
+    from flame_fit.priors.dense_networks import UvMap
 
 SUMMARY = "Find UV coordinates in photos with a FaceUV network, or train one."
 ACTIONS = {
@@ -44,8 +51,9 @@ class UvInferCommand(InferOptions):
     at the photo's size.
     """
 
-    checkpoint: Path = CHECKPOINTS / "decoder.ckpt"
-    """A decoder.ckpt or last.ckpt of FaceUV, of any generation."""
+    checkpoint: Literal["own"] | Path = CHECKPOINTS / "decoder.ckpt"
+    """A decoder.ckpt or last.ckpt of FaceUV, of any generation; or own, the network that comes with
+    flame-fit, which reads the largest face and tells OpenHead's chart."""
     image_size: tuple[int, int] = (448, 448)
     """Height and width the network sees the photos in."""
     v_down: bool = False
@@ -99,20 +107,33 @@ def _infer(command: UvInferCommand, errors: Console) -> int:
         skip_existing=command.skip_existing,
     )
     check_plan(plan)
-    from flame_fit.priors.dense_networks import UvPredictor
-
+    check_own(command, default=UvInferCommand())
     return infer(
         plan,
-        lambda: UvPredictor.from_files(
-            command.checkpoint,
-            dinov3=command.dinov3_checkpoint,
-            device=device,
-            image_size=command.image_size,
-            v_down=command.v_down,
-        ),
+        lambda: _looker(command, device),
         lambda photo, found: uv_pictures(photo.srgb, found, overlays),
         errors=errors,
     )
+
+
+def _looker(
+    command: UvInferCommand, device: torch.device
+) -> Callable[[Sequence[Photo]], tuple[UvMap, ...]]:
+    if command.checkpoint == "own":
+        from flame_fit.pipeline.own_pixels import own_pixels
+
+        own = own_pixels(device)
+        return lambda photos: tuple(own.uv(photo) for photo in photos)
+    from flame_fit.priors.dense_networks import UvPredictor
+
+    predictor = UvPredictor.from_files(
+        Path(command.checkpoint),
+        dinov3=command.dinov3_checkpoint,
+        device=device,
+        image_size=command.image_size,
+        v_down=command.v_down,
+    )
+    return lambda photos: predictor.predict_batch([photo.srgb for photo in photos])
 
 
 def _train(command: UvTrainCommand, errors: Console) -> int:

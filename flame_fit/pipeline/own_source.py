@@ -116,9 +116,8 @@ def own_source(config: FitConfig, assets: FlameAssets, *, device: torch.device) 
         AssetError: Its file is missing or damaged, or the model cannot carry its points.
     """
     with_dense = config.uv == "own"
-    trained = load_head_network()
     return OwnSource(
-        network=dataclasses.replace(trained, network=trained.network.to(device)),
+        network=load_head_network(device=device),
         carry=carry_from_reference(assets) if with_dense else None,
         with_dense=with_dense,
         with_parsing=config.parser == "own",

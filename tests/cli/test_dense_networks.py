@@ -16,7 +16,7 @@ from flame_fit.cli.dense_infer import InferencePlan, infer, name_jobs
 from flame_fit.cli.dense_pictures import NamedPicture
 from flame_fit.image_files import load_image
 from flame_fit.priors.dense_networks import DenseNetwork, ParsingPredictor, UvPredictor
-from flame_fit.priors.face_labels import FACE_LABELS
+from flame_fit.priors.face_labels import FACE_LABELS, FaceLabel
 from tests.training.made import TINY, write_dinov3, write_parsing
 
 SIZE = ("--image_size", "64", "48")
@@ -89,6 +89,28 @@ def test_uv_of_a_folder_with_a_broken_photo(place, tmp_path, capsys):
         row = read(f"{stem}_visualization.png")
         assert row.shape == (size[0], 3 * size[1], 3)
         assert np.array_equal(row[:, : size[1]], photo)
+
+
+def test_the_own_network_needs_no_checkpoint(astronaut, tmp_path, capsys):
+    """Known places of the sample photo: the nose lies between the eyes on the chart, the person's
+    right is at the left of the picture, and names say so."""
+    faceless = tmp_path / "in/faceless.png"
+    faceless.parent.mkdir()
+    Image.new("RGB", (64, 64), (90, 90, 90)).save(faceless)
+    (faceless.parent / "astronaut.png").write_bytes(astronaut.read_bytes())
+    common = ("--output_dir", tmp_path, "--checkpoint", "own", "--no_overlay", "--device", "cpu")
+    assert run("uv", "infer", "--input_dir", faceless.parent, *common) == cli.EXIT_SOME_FAILED
+    assert f"{faceless}: no face found" in capsys.readouterr().err
+    found = read(tmp_path / "astronaut_uv.png") / 65535
+    right_cheek, nose, left_cheek = found[135, 205], found[120, 226], found[135, 250]
+    assert min(part[2] for part in (right_cheek, nose, left_cheek)) > 0.5
+    assert right_cheek[0] < nose[0] - 0.02
+    assert left_cheek[0] > nose[0] + 0.02
+    assert run("parse", "infer", "--input_dir", astronaut, *common) == cli.EXIT_OK
+    labels = read(tmp_path / "astronaut_mask.png")
+    assert labels[120, 226] == FaceLabel.NOSE
+    assert labels[135, 205] == labels[135, 250] == FaceLabel.SKIN
+    assert labels[20, 20] == FaceLabel.BACKGROUND
 
 
 def test_classes_of_a_photo_and_what_is_there_already(place, tmp_path, capsys):
@@ -190,6 +212,14 @@ def test_settings_are_printed_as_a_file(tmp_path, capsys):
         (("parse", "infer", "--input-dir", "x", "--batch-size", "0"), "--batch-size is 0"),
         (("parse", "infer", "--device", "tpu"), "device 'tpu' is unknown"),
         (("uv", "train", "--batch_size", "1"), "--batch-size is 1"),
+        (
+            ("uv", "infer", "--input_dir", "x", "--checkpoint", "own", "--v-down"),
+            "--v-down is for published networks; leave it out with own",
+        ),
+        (
+            ("parse", "infer", "--input_dir", "x", "--checkpoint", "own", "--num-classes", "11"),
+            "--num-classes is for published networks",
+        ),
         (("parse", "train"), "--data-dir is not given"),
         (("parse", "train", "--max_epoch", "1"), "did you mean --max-epochs?"),
     ],
@@ -222,13 +252,11 @@ def test_every_photo_gets_names_of_its_own(tmp_path):
     assert found[3:] == ["a-png", "b.c", "b"]
 
 
-class Choosy:
+def choosy(photos):
     """Looks at single photos only, and not at dark ones."""
-
-    def predict_batch(self, photos):
-        if len(photos) > 1 or photos[0].max() < 10:
-            raise RuntimeError("out of memory\nand more")
-        return (photos[0],)
+    if len(photos) > 1 or photos[0].srgb.max() < 10:
+        raise RuntimeError("out of memory\nand more")
+    return (photos[0].srgb,)
 
 
 def test_one_photo_does_not_cost_the_others_of_its_batch(tmp_path, capsys):
@@ -244,7 +272,7 @@ def test_one_photo_does_not_cost_the_others_of_its_batch(tmp_path, capsys):
     )
     code = infer(
         plan,
-        Choosy,
+        lambda: choosy,
         lambda photo, answer: (NamedPicture("_x.png", 255 - answer),),
         errors=Console(stderr=True, soft_wrap=True),
     )

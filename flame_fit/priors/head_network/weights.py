@@ -93,11 +93,14 @@ def write_head_network(
 
 
 @lru_cache(maxsize=4)
-def load_head_network(path: Path | None = None) -> TrainedHeadNetwork:
-    """Return the network of a file, read once per process.
+def load_head_network(
+    path: Path | None = None, *, device: torch.device | str = "cpu"
+) -> TrainedHeadNetwork:
+    """Return the network of a file, read once per process and device.
 
     Args:
         path: A file of `write_head_network`; the shipped one if None.
+        device: Where it shall run.
 
     Raises:
         AssetError: It is missing, damaged, or something else.
@@ -126,7 +129,7 @@ def load_head_network(path: Path | None = None) -> TrainedHeadNetwork:
             f"{path} is a head network of another version ({len(missing)} weights missing, "
             f"{len(unexpected)} unknown); install flame_fit again"
         )
-    network = folded(network.eval()).requires_grad_(requires_grad=False)
+    network = folded(network.eval()).requires_grad_(requires_grad=False).to(device)
     return TrainedHeadNetwork(network, points, mirror, Calibration(float(places), float(depth)))
 
 
