@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
+import cv2
 import numpy as np
 import torch
 
@@ -11,6 +13,8 @@ from flame_fit.geometry import axis_angle_to_matrix, points_on_surface, project,
 from flame_fit.observation import FaceEvidence
 from flame_fit.pipeline.look import Look
 from flame_fit.pipeline.skin_evidence import SKIN_THRESHOLD
+from flame_fit.priors.face_labels import FaceLabel
+from flame_fit.priors.face_shares import COVER_LABELS
 
 DOUBTFUL_NME = 0.05
 DOUBTFUL_PSNR_MODEL = 15.0
@@ -23,6 +27,9 @@ DOUBTFUL_DENSE = 0.05
 # a channel is clipped.
 DARK_LIGHT, CLIPPED_LIGHT = 0.03, 0.98
 CLIPPED_SHARE = 0.3
+# Share of the face that is behind something. Hair may cover a seventh of a face that is well seen;
+# hands, masks and microphones cover what the fit needs most.
+COVERED, COVERED_BY_THINGS = 0.2, 0.08
 
 
 def doubts_about(
@@ -60,6 +67,7 @@ def doubts_about(
             f"the face is only {evidence.size:.0f} pixels large",
         ),
         *_exposure(look),
+        *_cover(evidence),
     )
     return tuple(text for wrong, text in checks if wrong)
 
@@ -80,6 +88,35 @@ def dense_error(look: Look, evidence: FaceEvidence) -> float:
     seen = project(look.scene.camera, world).pixels[0].cpu().numpy()
     apart = np.linalg.norm(seen - dense.pixels, axis=1)[np.isfinite(dense.sigma)]
     return float(np.median(apart)) / evidence.size
+
+
+def covered_share(evidence: FaceEvidence, labels: Collection[str]) -> float:
+    """Return the share of the face, as the detector outlines it, that shows certain labels.
+
+    Args:
+        evidence: What was seen of the face; zero where its pixels were not parsed.
+        labels: The labels; those the parsing does not tell do not count.
+    """
+    parsing = evidence.parsing
+    if parsing is None:
+        return 0.0
+    share = parsing.share([name for name in parsing.labels if name in labels])
+    places = (evidence.landmarks[0].pixels - share.origin) / share.scale - 0.5
+    outline = cv2.convexHull(places.astype(np.float32)).round().astype(np.int32)
+    face = cv2.fillConvexPoly(np.zeros(share.values.shape, np.uint8), outline, 1) > 0
+    return float(share.values[face].mean()) if face.any() else 0.0
+
+
+def _cover(evidence: FaceEvidence) -> tuple[tuple[bool, str], ...]:
+    """Return whether much of the face is behind something, and what to say."""
+    things = covered_share(evidence, {FaceLabel.FACEWEAR.name})
+    every = covered_share(evidence, COVER_LABELS)
+    return (
+        (
+            things > COVERED_BY_THINGS or every > COVERED,
+            f"{every:.0%} of the face is behind hair, hands or other things",
+        ),
+    )
 
 
 def _exposure(look: Look) -> tuple[tuple[bool, str], tuple[bool, str]]:

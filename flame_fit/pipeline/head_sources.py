@@ -18,6 +18,7 @@ from flame_fit.flame import FlameAssets
 from flame_fit.geometry import Crop, SurfacePoints
 from flame_fit.image_files import Photo
 from flame_fit.observation import FaceEvidence, crop_srgb
+from flame_fit.pipeline.covered_landmarks import doubt_covered
 from flame_fit.pipeline.dense_points import PixelChart, mesh_points, pixel_points, points_of_mesh
 from flame_fit.pipeline.head_crop import HeadSquare, crop_of_square
 from flame_fit.pipeline.own_source import own_source
@@ -69,10 +70,10 @@ class HeadSources:
     parsing: str = "none"
 
     def ask(self, photo: Photo, face: FaceEvidence) -> FaceEvidence:
-        """Return the evidence with what all sources add."""
+        """Return the evidence with what all sources add; what they find covered counts less."""
         for source in self.every:
             face = source.ask(photo, face)
-        return face
+        return doubt_covered(face)
 
 
 def head_sources(config: FitConfig, assets: FlameAssets, *, device: torch.device) -> HeadSources:

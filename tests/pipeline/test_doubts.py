@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from flame_fit.geometry import points_on_surface, project
-from flame_fit.observation import DenseCorrespondences, FaceEvidence
-from flame_fit.pipeline.doubts import dense_error, doubts_about
+from flame_fit.observation import DenseCorrespondences, FaceEvidence, Landmarks, Parsing
+from flame_fit.pipeline.doubts import covered_share, dense_error, doubts_about
 from flame_fit.pipeline.look import Look
+from flame_fit.priors.face_labels import FACE_LABELS, FaceLabel
 from tests.pipeline.scenes import facing_points, tiny_model, tiny_scene
 
 GOOD = {"landmark_error": 0.01, "coverage": 0.6}
@@ -93,3 +94,44 @@ def test_dense_points_of_another_photo_are_doubtful():
     assert found.startswith("the dense points of --uv are off by 0.100 of the face's size")
     unknown = replace(dense, sigma=np.full(40, np.inf))
     assert dense_error(look, evidence(dense=unknown)) == 0.0
+
+
+def parsed(label: FaceLabel, *, rows: int) -> FaceEvidence:
+    """A face of 100 pixels square, whose upper rows show a label and the others skin."""
+    shares = np.zeros((FACE_LABELS.count, 75, 75), np.float32)
+    shares[FaceLabel.SKIN] = 1.0
+    edge = (50 + rows) // 2
+    shares[:, :edge] = 0.0
+    shares[label, :edge] = 1.0
+    corners = np.array([[50.0, 50.0], [150.0, 50.0], [150.0, 150.0], [50.0, 150.0], [100.0, 90.0]])
+    marks = Landmarks("mediapipe478", corners, np.ones(5))
+    return replace(
+        evidence(),
+        landmarks=(marks,),
+        parsing=Parsing(shares, FACE_LABELS.names, np.zeros(2), 2.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "rows", "share"),
+    [
+        (FaceLabel.HAIR, 10, None),
+        (FaceLabel.HAIR, 30, 0.3),
+        (FaceLabel.FACEWEAR, 4, None),
+        (FaceLabel.FACEWEAR, 12, 0.12),
+        (FaceLabel.BEARD, 60, None),
+        (FaceLabel.GLASSES, 30, None),
+    ],
+)
+def test_a_face_behind_hair_or_hands_is_doubtful(label, rows, share):
+    """Known answer: the label covers the upper rows of a square face; a beard is the face's own,
+    and eyes are seen through glasses."""
+    face = parsed(label, rows=rows)
+    assert covered_share(face, {label.name}) == pytest.approx(rows / 100, abs=0.02)
+    found = doubts_about(look_of(), face, **GOOD)
+    if share is None:
+        assert found == ()
+    else:
+        percent = int(found[0].partition("%")[0])
+        assert percent == pytest.approx(100 * share, abs=2)
+        assert found[0].endswith("of the face is behind hair, hands or other things")
