@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PresetName = Literal["fast", "standard", "detailed"]
 DetectorName = Literal["auto", "mediapipe478", "mediapipe468"]
+TextureName = Literal["complete", "bake", "offset", "pca", "decoder"]
 
 TEXTURE_SIZES = range(64, 8192 + 1)
 
@@ -93,6 +94,31 @@ class SolverLimits:
 
 
 @dataclass(frozen=True)
+class DecoderOptions:
+    """What goes with `--texture-decoder`."""
+
+    head: Path | None = None
+    """OBJ file with the mesh and the texture coordinates that the decoder draws for, FFHQ-UV's
+    hifi3dpp_mean_face.obj; without it a .safetensors decoder draws for the head model."""
+    template: Path | None = None
+    """Texture picture that surrounds what a decoder of faces alone draws, FFHQ-UV's
+    template_base_uv.png."""
+    variant: Literal["whole", "face_crop"] | None = None
+    """What the decoder draws; told by the file's name where it is not given."""
+    identity: Path | None = None
+    """Backbone of ArcFace that judges who is seen; without it nothing does."""
+    vgg16: Path | None = None
+    """torchvision's vgg16-397923af.pth, which judges how the skin looks, with --decoder.lpips."""
+    lpips: Path | None = None
+    """The vgg.pth of LPIPS 0.1, for --decoder.vgg16."""
+
+    def __post_init__(self) -> None:
+        """Refuse one file where both are needed."""
+        if (self.vgg16 is None) != (self.lpips is None):
+            raise UsageError("--decoder.vgg16 and --decoder.lpips go together; give both or none")
+
+
+@dataclass(frozen=True)
 class FitConfig:
     """How photos are fitted; every value is an option of the command line."""
 
@@ -127,6 +153,14 @@ class FitConfig:
     """How the camera projects; orthographic is for photos taken from far away."""
     identity_prior: Path | None = None
     """Prior of identity, a file of `flame-fit prior calibrate`; else the model's own."""
+    texture: TextureName = "complete"
+    """What the texture is made of: complete bakes the photo and fills in what it does not show;
+    bake lays what it shows over the codes of the texture space and leaves the rest; offset descends
+    on every texel until the render shows the photo; pca is the codes alone; decoder is what
+    --texture-decoder draws, alone."""
+    texture_decoder: Path | None = None
+    """Decoder of textures, whose fitted latents then stand for the codes in all that --texture
+    makes: FFHQ-UV's texgan_*.pth, or a .safetensors of `flame-fit texture-space train-decoder`."""
     texture_size: int = 1024
     """Side of the written texture in pixels."""
     seed: int = 0
@@ -140,6 +174,7 @@ class FitConfig:
     """Colour the shape in the overview picture by its standard deviation."""
     weights: TermWeights = field(default_factory=TermWeights)
     solver: SolverLimits = field(default_factory=SolverLimits)
+    decoder: DecoderOptions = field(default_factory=DecoderOptions)
 
     def __post_init__(self) -> None:
         """Refuse values that no fit can use."""
@@ -155,8 +190,21 @@ class FitConfig:
                 "--shape-from-shading bends the shape by skin colours, which do not count; "
                 "give --weights.photometric 1 too"
             )
+        self._check_decoder()
         if isinstance(self.face, int) and self.face < 1:
             raise UsageError(f"--face is {self.face}; give largest, all or a number from 1")
+
+    def _check_decoder(self) -> None:
+        """Refuse a decoder that nothing would use, and its lack."""
+        if self.texture_decoder is None and self.texture == "decoder":
+            raise UsageError("--texture decoder needs a decoder; give --texture-decoder FILE")
+        if self.texture_decoder is None and self.decoder != DecoderOptions():
+            raise UsageError("--decoder options need a decoder; give --texture-decoder FILE")
+        if self.texture_decoder is not None and self.texture == "pca":
+            raise UsageError(
+                "--texture pca uses no decoder; give --texture decoder, or leave --texture-decoder "
+                "out"
+            )
 
 
 STANDARD = FitConfig()

@@ -4,7 +4,7 @@
 
 Each part is written into the JSON file as soon as it is finished, so that an interrupted run keeps
 what it has; with `--only` parts are measured anew and the others in the file stay. The Markdown
-file shows all parts of the JSON file. On two idle cores everything takes about 15 minutes.
+file shows all parts of the JSON file. On two idle cores everything takes about 20 minutes.
 """
 
 from __future__ import annotations

@@ -83,9 +83,11 @@ def test_results_are_whole_and_open_elsewhere(call, name):
     assert {entry.name for entry in folder.iterdir()} == {*report["files"], "report.json"}
     assert Path(report["photo"]).parent.name == name[0]
     assert report["config"]["preset"] == "fast"
-    mesh = trimesh.load(folder / "mesh.obj", force="mesh", process=False)
-    side = report["config"]["texture_size"]
-    assert mesh.visual.material.image.size == (side, side)
+    scene = trimesh.load(folder / "mesh.obj", process=False)
+    parts = {part.visual.material.name: part for part in scene.geometry.values()}
+    assert set(parts) == {"head", "eyes"}
+    mesh, side = parts["head"], report["config"]["texture_size"]
+    assert all(part.visual.material.image.size == (side, side) for part in parts.values())
     size = np.ptp(mesh.vertices, axis=0)
     assert ((size > 0.12) & (size < 0.45)).all(), "a head is measured in metres"
     params = read_params(folder / "params.npz")
@@ -99,6 +101,25 @@ def test_a_mirrored_photo_turns_the_head_the_other_way(call):
     ]
     assert turned[0] * turned[1] < 0
     assert abs(turned[0] + turned[1]) < np.radians(4.0)
+
+
+def test_fits_of_one_person_become_one_head(call, tmp_path, capsys):
+    out = tmp_path / "whole"
+    fits = [call.out / name for name in ("a-me", "b-me")]
+    assert cli.main(["merge", *map(str, fits), "--out", str(out)]) == cli.EXIT_OK
+    assert "of the face seen in 2 photos" in capsys.readouterr().out
+    report = json.loads((out / "report.json").read_text())
+    assert {entry.name for entry in out.iterdir()} == {*report["files"], "report.json"}
+    singles = [json.loads((fit / "report.json").read_text()) for fit in fits]
+    assert report["coverage"] > max(single["coverage"] for single in singles)
+    assert [source["photo"] for source in report["sources"]] == ["me.png", "me.png"]
+    scene = trimesh.load(out / "mesh.glb", process=False)
+    assert len(scene.geometry) == 2
+    # A face and its mirror image are one face that is even, nearly.
+    texture = load_image(out / "texture.png").srgb.astype(float)
+    seen = load_image(out / "texture_confidence.png").srgb[..., 0] > 250
+    seen &= seen[:, ::-1]
+    assert np.abs(texture - texture[:, ::-1])[seen].mean() < 12.0
 
 
 def test_a_photo_without_a_face_has_an_exit_code_of_its_own(photos, tmp_path):

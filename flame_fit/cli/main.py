@@ -16,7 +16,18 @@ from flame_fit.cli.parsing import PROGRAM
 from flame_fit.errors import FlameFitError, UsageError
 
 # Each is a module of this package with a SUMMARY and `run(arguments, errors=console) -> int`.
-COMMANDS = ("fit", "evaluate", "assets", "params", "texture-space", "prior", "synth", "uv", "parse")
+COMMANDS = (
+    "fit",
+    "merge",
+    "evaluate",
+    "assets",
+    "params",
+    "texture-space",
+    "prior",
+    "synth",
+    "uv",
+    "parse",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

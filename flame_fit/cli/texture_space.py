@@ -15,7 +15,16 @@ from flame_fit.errors import UsageError
 SUMMARY = "Make, show, convert and sample texture spaces for head models."
 # Each is a module `texture_space_NAME` of this package with a SUMMARY and
 # `run(arguments, errors=...)`.
-ACTIONS = ("build", "bootstrap", "from-basel", "convert", "show", "sample", "train-decoder")
+ACTIONS = (
+    "build",
+    "bootstrap",
+    "from-basel",
+    "convert",
+    "show",
+    "sample",
+    "train-decoder",
+    "train-inpainting",
+)
 
 
 def run(arguments: Sequence[str], *, errors: Console) -> int:
@@ -35,4 +44,4 @@ def _module(action: str) -> ModuleType:
 def _print_usage() -> None:
     print(f"usage: {PROGRAM} texture-space ACTION ...\n")
     for action in ACTIONS:
-        print(f"  {action:<15}{_module(action).SUMMARY}")
+        print(f"  {action:<18}{_module(action).SUMMARY}")

@@ -7,10 +7,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float, UInt8
 
 from flame_fit.errors import UsageError
 from flame_fit.export.gltf import glb_bytes
@@ -18,12 +22,14 @@ from flame_fit.export.obj import mtl_text, obj_text
 from flame_fit.export.overlay import compose_overlay
 from flame_fit.export.params_file import params_bytes
 from flame_fit.export.report import FitReport, report_to_json
-from flame_fit.export.scene import ExportScene
+from flame_fit.export.scene import ExportMesh, ExportScene, TextureMap
 from flame_fit.image_files import encode_png
 
 REPORT_FILE = "report.json"
 MATERIAL_FILE = "mesh.mtl"
 TEXTURE_FILE = "texture.png"
+
+ReportType = TypeVar("ReportType")
 
 
 def write_result(scene: ExportScene, folder: str | Path) -> FitReport:
@@ -44,13 +50,36 @@ def write_result(scene: ExportScene, folder: str | Path) -> FitReport:
     """
     started = time.perf_counter()
     contents = _contents(scene)
+
+    def finished() -> FitReport:
+        return _finished(
+            scene.report, files=tuple(contents), export_seconds=time.perf_counter() - started
+        )
+
+    return write_folder(Path(folder), contents, finished)
+
+
+def write_folder(
+    folder: Path, contents: Mapping[str, bytes], finish: Callable[[], ReportType]
+) -> ReportType:
+    """Write files and then their report into a folder, whole or not at all.
+
+    Args:
+        folder: The result's own folder; its parents are made.
+        contents: The files by name.
+        finish: Makes the report, a frozen dataclass, once the files lie there.
+
+    Returns:
+        The report.
+
+    Raises:
+        UsageError: If the folder cannot be written.
+    """
     try:
-        with replaced_folder(Path(folder)) as draft:
+        with replaced_folder(folder) as draft:
             for name, data in contents.items():
                 (draft / name).write_bytes(data)
-            report = _finished(
-                scene.report, files=tuple(contents), export_seconds=time.perf_counter() - started
-            )
+            report = finish()
             (draft / REPORT_FILE).write_text(report_to_json(report), encoding="utf-8")
     except OSError as error:
         raise UsageError(
@@ -110,24 +139,41 @@ def earlier_result(folder: Path) -> EarlierResult | None:
 
 def _contents(scene: ExportScene) -> dict[str, bytes]:
     """Return every file but the report, by name."""
-    mesh = scene.mesh
-    chart = (mesh.uv, mesh.uv_faces)
-    texture = encode_png(scene.texture)
-    contents = {
-        "mesh.obj": obj_text(
-            mesh.vertices, mesh.faces, *chart, material_file=MATERIAL_FILE
-        ).encode(),
-        MATERIAL_FILE: mtl_text(texture_file=TEXTURE_FILE).encode(),
-        TEXTURE_FILE: texture,
-        "neutral.obj": obj_text(
-            mesh.neutral_vertices, mesh.faces, *chart, material_file=MATERIAL_FILE
-        ).encode(),
-        "mesh.glb": glb_bytes(mesh.vertices, mesh.faces, *chart, texture_png=texture),
+    return {
+        **head_contents(scene.mesh, scene.texture, scene.maps),
         "params.npz": params_bytes(scene.params),
         "overlay.png": encode_png(compose_overlay(scene.overlay, scene.texture)),
     }
-    contents.update({f"texture_{item.name}.png": encode_png(item.image) for item in scene.maps})
-    return contents
+
+
+def head_contents(
+    mesh: ExportMesh, texture: UInt8[np.ndarray, "U U 3"], maps: tuple[TextureMap, ...]
+) -> dict[str, bytes]:
+    """Return the files of a textured head by name: meshes, material and maps.
+
+    Args:
+        mesh: Geometry and chart.
+        texture: sRGB colours over the chart, row 0 is v = 1.
+        maps: Further maps over the chart.
+    """
+    chart, eyes = (mesh.uv, mesh.uv_faces), mesh.eye_faces
+    picture = encode_png(texture)
+
+    def obj(vertices: Float[np.ndarray, "V 3"]) -> bytes:
+        text = obj_text(vertices, mesh.faces, *chart, material_file=MATERIAL_FILE, eye_faces=eyes)
+        return text.encode()
+
+    with_eyes = eyes is not None and bool(eyes.any())
+    return {
+        "mesh.obj": obj(mesh.vertices),
+        MATERIAL_FILE: mtl_text(texture_file=TEXTURE_FILE, with_eyes=with_eyes).encode(),
+        TEXTURE_FILE: picture,
+        "neutral.obj": obj(mesh.neutral_vertices),
+        "mesh.glb": glb_bytes(
+            mesh.vertices, mesh.faces, *chart, texture_png=picture, eye_faces=eyes
+        ),
+        **{f"texture_{item.name}.png": encode_png(item.image) for item in maps},
+    }
 
 
 def _open_to_others(draft: Path) -> None:

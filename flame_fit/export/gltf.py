@@ -7,9 +7,10 @@ import struct
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from flame_fit.export.normals import smooth_normals
+from flame_fit.export.obj import EYE_MATERIAL_NAME, MATERIAL_NAME
 
 MAGIC = 0x46546C67
 VERSION = 2
@@ -23,6 +24,8 @@ LINEAR = 9729
 LINEAR_MIPMAP_LINEAR = 9987
 CLAMP_TO_EDGE = 33071
 ALIGNMENT = 4
+# Skin is shown as it was photographed, without gloss of its own; eyes are wet.
+SKIN_ROUGHNESS, EYE_ROUGHNESS = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def glb_bytes(
     uv_faces: Int[np.ndarray, "F 3"],
     *,
     texture_png: bytes,
+    eye_faces: Bool[np.ndarray, " F"] | None = None,
 ) -> bytes:
     """Return a `.glb` with geometry, normals and the texture inside.
 
@@ -71,23 +75,36 @@ def glb_bytes(
         uv: Chart positions, v up; glTF counts v from the top, so it is flipped here.
         uv_faces: Chart indices.
         texture_png: The encoded picture.
+        eye_faces: Triangles with the material of the eyes; none by default.
     """
-    split = split_at_seams(faces, uv_faces)
-    positions = vertices[split.vertex_index].astype(np.float32)
-    normals = smooth_normals(vertices, faces)[split.vertex_index]
-    chart = uv[split.uv_index] * np.array([1.0, -1.0]) + np.array([0.0, 1.0])
-    buffer = _Buffer()
-    attributes = {
-        "POSITION": buffer.add(positions, "VEC3", target=ARRAY_BUFFER, bounded=True),
-        "NORMAL": buffer.add(normals, "VEC3", target=ARRAY_BUFFER),
-        "TEXCOORD_0": buffer.add(chart.astype(np.float32), "VEC2", target=ARRAY_BUFFER),
-    }
-    indices = buffer.add(
-        split.faces.astype(np.uint32).ravel(), "SCALAR", target=ELEMENT_ARRAY_BUFFER
-    )
+    normals = smooth_normals(vertices, faces)
+    of_eyes = np.zeros(len(faces), dtype=bool) if eye_faces is None else eye_faces
+    buffer, parts = _Buffer(), []
+    for name, chosen in ((MATERIAL_NAME, ~of_eyes), (EYE_MATERIAL_NAME, of_eyes)):
+        if name == EYE_MATERIAL_NAME and not chosen.any():
+            continue
+        split = split_at_seams(faces[chosen], uv_faces[chosen])
+        chart = uv[split.uv_index] * np.array([1.0, -1.0]) + np.array([0.0, 1.0])
+        positions = vertices[split.vertex_index].astype(np.float32)
+        attributes = {
+            "POSITION": buffer.add(positions, "VEC3", target=ARRAY_BUFFER, bounded=True),
+            "NORMAL": buffer.add(normals[split.vertex_index], "VEC3", target=ARRAY_BUFFER),
+            "TEXCOORD_0": buffer.add(chart.astype(np.float32), "VEC2", target=ARRAY_BUFFER),
+        }
+        corners = split.faces.astype(np.uint32).ravel()
+        indices = buffer.add(corners, "SCALAR", target=ELEMENT_ARRAY_BUFFER)
+        parts.append(_Part(name, attributes, indices))
     picture = buffer.add_view(texture_png)
-    document = _document(buffer, attributes, indices=indices, picture=picture)
-    return _container(document, bytes(buffer.data))
+    return _container(_document(buffer, parts, picture=picture), bytes(buffer.data))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The triangles of one material, by the numbers of their accessors."""
+
+    material: str
+    attributes: dict[str, int]
+    indices: int
 
 
 @dataclass
@@ -121,31 +138,19 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def _document(
-    buffer: _Buffer, attributes: dict[str, int], *, indices: int, picture: int
-) -> dict[str, object]:
-    """Return the glTF document: one scene, node, mesh, matte material and texture."""
+def _document(buffer: _Buffer, parts: list[_Part], *, picture: int) -> dict[str, object]:
+    """Return the glTF document: one scene, node and mesh, a material for each part, one texture."""
+    primitives = [
+        {"attributes": part.attributes, "indices": part.indices, "material": number}
+        for number, part in enumerate(parts)
+    ]
     return {
         "asset": {"version": "2.0", "generator": "flame_fit"},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "head"}],
-        "meshes": [
-            {
-                "name": "head",
-                "primitives": [{"attributes": attributes, "indices": indices, "material": 0}],
-            }
-        ],
-        "materials": [
-            {
-                "name": "head",
-                "pbrMetallicRoughness": {
-                    "baseColorTexture": {"index": 0},
-                    "metallicFactor": 0.0,
-                    "roughnessFactor": 1.0,
-                },
-            }
-        ],
+        "meshes": [{"name": "head", "primitives": primitives}],
+        "materials": [_material(part.material) for part in parts],
         "textures": [{"sampler": 0, "source": 0}],
         "samplers": [
             {
@@ -159,6 +164,19 @@ def _document(
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": len(buffer.data)}],
+    }
+
+
+def _material(name: str) -> dict[str, object]:
+    """Return a material with the one texture."""
+    roughness = EYE_ROUGHNESS if name == EYE_MATERIAL_NAME else SKIN_ROUGHNESS
+    return {
+        "name": name,
+        "pbrMetallicRoughness": {
+            "baseColorTexture": {"index": 0},
+            "metallicFactor": 0.0,
+            "roughnessFactor": roughness,
+        },
     }
 
 

@@ -16,6 +16,8 @@ from flame_fit.export.scene import ExportParams, ExportUncertainty
 # Keys of standard deviations begin with this.
 PREFIX = "deviation_"
 TEXT_FIELDS = ("projection", "model_name", "model_sha256")
+LATENTS = "texture_latents"
+OPTIONAL_FIELDS = ("uncertainty", LATENTS)
 
 
 def params_bytes(params: ExportParams) -> bytes:
@@ -26,6 +28,8 @@ def params_bytes(params: ExportParams) -> bytes:
             PREFIX + field.name: getattr(params.uncertainty, field.name).astype(np.float32)
             for field in fields(ExportUncertainty)
         }
+    if params.texture_latents is not None:
+        arrays[LATENTS] = params.texture_latents
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -33,7 +37,7 @@ def params_bytes(params: ExportParams) -> bytes:
 
 def _names() -> list[str]:
     """Return the parameters that every file has."""
-    return [field.name for field in fields(ExportParams) if field.name != "uncertainty"]
+    return [field.name for field in fields(ExportParams) if field.name not in OPTIONAL_FIELDS]
 
 
 def read_params(path: str | Path) -> ExportParams:
@@ -58,4 +62,4 @@ def read_params(path: str | Path) -> ExportParams:
     }
     if all(value is not None for value in deviations.values()):
         content["uncertainty"] = ExportUncertainty(**deviations)  # type: ignore[arg-type]
-    return ExportParams(**content)
+    return ExportParams(**content, texture_latents=values.get(LATENTS))

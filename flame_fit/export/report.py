@@ -145,8 +145,8 @@ class FitReport:
     files: tuple[str, ...] = ()
 
 
-def report_to_json(report: FitReport) -> str:
-    """Return the report as JSON; numbers that are not finite become null.
+def report_to_json(report: object) -> str:
+    """Return a report, a frozen dataclass, as JSON; numbers that are not finite become null.
 
     Raises:
         TypeError: If a field holds something other than dataclasses, tuples and plain values.

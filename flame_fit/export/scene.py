@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int, UInt, UInt8
+from jaxtyping import Bool, Float, Int, UInt, UInt8
 
 from flame_fit.export.report import FitReport
 
@@ -22,6 +22,8 @@ class ExportMesh:
         faces: Vertex indices of each triangle, counter-clockwise seen from outside.
         uv: Chart positions, u right and v up, in [0, 1].
         uv_faces: Chart indices of each triangle's corners, in the order of `faces`.
+        eye_faces: Which triangles are eyeballs and take a material of their own, None where the
+            model does not mark them.
     """
 
     vertices: Float[np.ndarray, "V 3"]
@@ -29,6 +31,7 @@ class ExportMesh:
     faces: Int[np.ndarray, "F 3"]
     uv: Float[np.ndarray, "T 2"]
     uv_faces: Int[np.ndarray, "F 3"]
+    eye_faces: Bool[np.ndarray, " F"] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class ExportParams:
         model_name: The head model the coefficients belong to.
         model_sha256: Its file, so that coefficients are never read with another model.
         uncertainty: How sure the fit is, None where nobody has asked it.
+        texture_latents: Of a texture decoder, one for each of its layers; None without one.
     """
 
     shape: Float[np.ndarray, " S"]
@@ -91,6 +95,7 @@ class ExportParams:
     model_name: str
     model_sha256: str
     uncertainty: ExportUncertainty | None = None
+    texture_latents: Float[np.ndarray, "L n"] | None = None
 
 
 @dataclass(frozen=True)

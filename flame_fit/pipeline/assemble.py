@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 import flame_fit
@@ -27,7 +27,7 @@ from flame_fit.export import (
     TermReport,
     TextureMap,
 )
-from flame_fit.flame import FlameParams
+from flame_fit.flame import FlameAssets, FlameModel, FlameParams
 from flame_fit.geometry import (
     points_on_surface,
     project,
@@ -46,10 +46,11 @@ from flame_fit.render import render_shape
 from flame_fit.render.interpolation import interpolate_covered
 from flame_fit.render.rasterizer import rasterize_covered
 from flame_fit.render.screen import to_screen
-from flame_fit.scene import SceneParams
-from flame_fit.texture.texel_geometry import chart_of
+from flame_fit.texture import dilate, shade_texture
+from flame_fit.texture.texel_geometry import chart_of, face_region
 
 MILLIMETRES = 1000.0
+EYEBALLS = ("left_eyeball", "right_eyeball")
 
 
 @dataclass(frozen=True)
@@ -103,29 +104,48 @@ def assemble_result(fitted: FittedFace, *, tools: FitTools, config: FitConfig) -
     scene, look = fitted.look.scene, fitted.look
     landmarks = _fitted_landmarks(fitted, tools)
     export = ExportScene(
-        mesh=_mesh(scene, tools),
-        texture=_to_srgb8(look.maps.albedo),
+        mesh=export_mesh(scene.flame, tools.model),
+        texture=to_srgb8(look.maps.albedo),
         params=_params(fitted, tools),
         overlay=_overlay(fitted, landmarks, tools, config),
         report=_report(fitted, landmarks, tools, config),
         maps=(
-            TextureMap("confidence", _to_uint8(look.maps.confidence)),
-            TextureMap("mask", _to_uint8(look.maps.mask.float())),
+            TextureMap("confidence", to_uint8(look.maps.confidence)),
+            TextureMap("mask", to_uint8(look.maps.mask.float())),
+            TextureMap("shaded", to_srgb8(_shaded(look, tools))),
         ),
     )
     return FitResult(scene=scene, export=export)
+
+
+def _shaded(look: Look, tools: FitTools) -> Float[Tensor, "U U 3"]:
+    """Return the texture under the light of the photo, linear."""
+    texels = tools.layout.texels
+    lighting = look.scene.lighting[0]
+    lit = shade_texture(
+        look.maps.albedo, look.mesh.vertices[0], tools.assets, lighting, texels=texels
+    )
+    return dilate(lit, texels)
+
+
+def _eye_faces(assets: FlameAssets) -> Bool[np.ndarray, " F"] | None:
+    """Return which triangles are eyeballs, None where the model does not say."""
+    eyes = face_region(assets, *EYEBALLS)
+    return _numpy(eyes) if bool(eyes.any()) else None
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-def _to_uint8(values: Tensor) -> UInt8[np.ndarray, "..."]:
+def to_uint8(values: Float[Tensor, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """Return values from 0 to 1 as whole numbers from 0 to 255."""
     return _numpy((values.clamp(0.0, 1.0) * 255.0).round().to(torch.uint8))
 
 
-def _to_srgb8(linear: Tensor) -> UInt8[np.ndarray, "..."]:
-    return _to_uint8(linear_to_srgb(linear.clamp(0.0, 1.0)))
+def to_srgb8(linear: Float[Tensor, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """Return linear colours as 8-bit sRGB."""
+    return to_uint8(linear_to_srgb(linear.clamp(0.0, 1.0)))
 
 
 def _in_model_space(params: FlameParams) -> FlameParams:
@@ -141,24 +161,31 @@ def _in_model_space(params: FlameParams) -> FlameParams:
     )
 
 
-def _mesh(scene: SceneParams, tools: FitTools) -> ExportMesh:
-    model, chart = tools.model, chart_of(tools.assets)
+def export_mesh(flame: FlameParams, model: FlameModel) -> ExportMesh:
+    """Return a head as it is written: posed as it is, but not placed before a camera.
+
+    Args:
+        flame: Its coefficients.
+        model: The head model.
+    """
+    assets, chart = model.assets, chart_of(model.assets)
     neutral = FlameParams.zeros(
-        shape=model.shape_count, expression=model.expression_count, device=tools.device
+        shape=model.shape_count, expression=model.expression_count, device=flame.shape.device
     )
-    neutral = FlameParams(**{**vars(neutral), "shape": scene.flame.shape})
+    neutral = FlameParams(**{**vars(neutral), "shape": flame.shape})
     return ExportMesh(
-        vertices=_numpy(model.mesh(_in_model_space(scene.flame)).vertices[0]),
+        vertices=_numpy(model.mesh(_in_model_space(flame)).vertices[0]),
         neutral_vertices=_numpy(model.mesh(neutral).vertices[0]),
-        faces=_numpy(tools.assets.faces),
+        faces=_numpy(assets.faces),
         uv=_numpy(chart.uv),
         uv_faces=_numpy(chart.faces),
+        eye_faces=_eye_faces(assets),
     )
 
 
 def _params(fitted: FittedFace, tools: FitTools) -> ExportParams:
     scene = fitted.look.scene
-    flame, camera = scene.flame, scene.camera
+    flame, camera, decoder = scene.flame, scene.camera, fitted.look.decoder
     return ExportParams(
         shape=_numpy(flame.shape[0]),
         expression=_numpy(flame.expression[0]),
@@ -176,6 +203,7 @@ def _params(fitted: FittedFace, tools: FitTools) -> ExportParams:
         model_name=tools.assets.name,
         model_sha256=tools.assets.sha256,
         uncertainty=_uncertainty(fitted, tools),
+        texture_latents=None if decoder is None else _numpy(decoder.latents),
     )
 
 
@@ -233,9 +261,9 @@ def _overlay(
     if config.overlay_landmarks:
         dots = _numpy(look.crop.to_crop(landmarks[None].cpu())[0])
     return OverlayImages(
-        photo=_to_srgb8(look.photo),
-        render=_to_srgb8(look.render.image[0] / covered),
-        shape=_to_srgb8(clay.image[0] / covered),
+        photo=to_srgb8(look.photo),
+        render=to_srgb8(look.render.image[0] / covered),
+        shape=to_srgb8(clay.image[0] / covered),
         coverage=_numpy(coverage),
         landmarks=dots,
         deviation_mm=_deviation_image(fitted, tools) if config.overlay_uncertainty else None,
@@ -294,8 +322,8 @@ def _coverage(look: Look, tools: FitTools) -> float:
         return math.nan
     face = assets.regions.mask("face")[assets.faces].all(dim=-1)
     inside = face[layout.texels.surface.face_index]
-    confidence = look.maps.confidence.reshape(-1)[layout.texels.texel]
-    return float(confidence[inside].mean())
+    shown = look.shown.reshape(-1)[layout.texels.texel]
+    return float(shown[inside].mean())
 
 
 def _stages(fitted: FittedFace) -> tuple[StageReport, ...]:

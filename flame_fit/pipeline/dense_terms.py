@@ -24,8 +24,8 @@ class DenseSettings:
     """What dense points are worth beside what they say of themselves.
 
     A point says itself how far it errs; `sigma` comes on top, metres: what the head model cannot
-    follow, and what a network errs more on heads unlike those it was trained on. With smaller
-    numbers heads of the training's kind are fitted better and others worse than without.
+    follow, and what a network errs more on heads unlike those it was trained on. With less of it
+    and more worth, heads of the training's kind are fitted better, others worse than without.
 
     Attributes:
         dense: Where the points lie in the photo.
@@ -33,8 +33,8 @@ class DenseSettings:
         points: At most this many are compared, evenly out of all; neighbours say the same.
     """
 
-    dense: PointNoise = field(default_factory=lambda: PointNoise(0.002, 60.0))
-    dense_depth: PointNoise = field(default_factory=lambda: PointNoise(0.001, 15.0))
+    dense: PointNoise = field(default_factory=lambda: PointNoise(0.001, 200.0))
+    dense_depth: PointNoise = field(default_factory=lambda: PointNoise(0.001, 40.0))
     points: int = 600
 
 

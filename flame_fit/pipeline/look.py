@@ -17,7 +17,9 @@ from flame_fit.appearance.texture_space import decode
 from flame_fit.flame import FlameMesh
 from flame_fit.geometry import Crop
 from flame_fit.losses import peak_signal_to_noise
-from flame_fit.pipeline.head_crop import HeadSquare, crop_of_square, cropped_linear
+from flame_fit.pipeline.decoder_fit import DecoderFit, fit_decoder_texture
+from flame_fit.pipeline.head_crop import HeadSquare
+from flame_fit.pipeline.head_texture import FittedHead, make_texture
 from flame_fit.pipeline.head_view import HeadView
 from flame_fit.pipeline.plan import FitPlan
 from flame_fit.pipeline.refine import PhotoFace, fit_appearance
@@ -27,15 +29,13 @@ from flame_fit.pipeline.stages import StageResult
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.render import Prediction, RenderOptions, render, sample_texture_at
 from flame_fit.scene import SceneParams
-from flame_fit.texture import PhotoView, TextureMaps, texture_from_photo
+from flame_fit.texture import TextureMaps
 from flame_fit.texture.texel_geometry import chart_of
 
 # Side of the crop on which results are measured and shown.
 PICTURE_SIZE = 512
 # Pixels at the rim of the skin that are part skin and part something else.
 MASK_RIM = 2
-# The texture is baked from at most this many photo pixels per texel side.
-BAKE_OVERSAMPLING = 2.0
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,11 @@ class Look:
         photo: Linear pixels of the crop.
         skin: The pixels that were measured.
         weight: How much each pixel of the crop is bare skin of the head, 0..1.
-        appearance: The last stage.
-        prior_albedo: Linear albedo of the codes over the whole chart.
+        appearance: The last stage of least squares.
+        decoder: The texture in the latents of a decoder, None without one.
+        prior_albedo: Linear albedo of the codes or of the latents over the whole chart.
         maps: The texture.
+        shown: How well the photo shows each texel.
         render: Render with the texture.
         psnr_model: Of the codes alone on the skin, dB.
         psnr: Of `render` on the skin, dB.
@@ -68,8 +70,10 @@ class Look:
     skin: Float[Tensor, "H W"]
     weight: Float[Tensor, "H W"]
     appearance: StageResult
+    decoder: DecoderFit | None
     prior_albedo: Float[Tensor, "P P 3"]
     maps: TextureMaps
+    shown: Float[Tensor, "U U"]
     render: Prediction
     psnr_model: float
     psnr: float
@@ -86,7 +90,7 @@ def fit_look(
     seed: int,
     on_stage: Callable[[str], None],
 ) -> Look:
-    """Fit light and texture codes of a head, bake its texture and measure both.
+    """Fit light and texture codes of a head, make its texture and measure both.
 
     Args:
         face: The photo and what was seen in it.
@@ -103,9 +107,18 @@ def fit_look(
     appearance = fit_appearance([skin], start, level, tools=tools, plan=plan, seed=seed)
     scene = appearance.scene
     albedo = decode(tools.texture_space, scene.texture_code)[0].clamp(0.0, 1.0)
+    decoder: DecoderFit | None = None
+    if tools.decoder is not None:
+        on_stage("texture decoder")
+        decoder = fit_decoder_texture(face, scene, tools.decoder, tools=tools, plan=plan, seed=seed)
+        scene, albedo = decoder.scene, decoder.albedo
+        skin = view_skin(
+            face.photo, face.evidence, scene, face.square, size=PICTURE_SIZE, tools=tools
+        )
     appeared = time.perf_counter()
     on_stage("texture")
-    maps = _bake(face, skin, scene, albedo, tools)
+    made = make_texture(plan.texture, FittedHead(face, skin, scene, albedo), tools=tools)
+    maps = made.maps
     final = _render(skin, maps.albedo, scene, tools)
     measured = _measured_skin(skin.weight, skin.view, maps)
     return Look(
@@ -117,45 +130,15 @@ def fit_look(
         skin=measured,
         weight=skin.weight,
         appearance=appearance,
+        decoder=decoder,
         prior_albedo=albedo,
         maps=maps,
+        shown=made.shown,
         render=final,
         psnr_model=_psnr(_with_codes(skin, albedo, scene), skin.pixels, measured),
         psnr=_psnr(final.image[0], skin.pixels, measured),
         appearance_seconds=appeared - started,
         texture_seconds=time.perf_counter() - appeared,
-    )
-
-
-def _bake(
-    face: PhotoFace,
-    skin: SkinView,
-    scene: SceneParams,
-    albedo: Float[Tensor, "P P 3"],
-    tools: FitTools,
-) -> TextureMaps:
-    """Bake from the photo's own pixels around the head, thinned where they exceed the texture."""
-    finest = round(BAKE_OVERSAMPLING * tools.layout.texels.size)
-    crop = crop_of_square(face.square, max(PICTURE_SIZE, min(round(face.square.side), finest)))
-    size = crop.size[::-1]
-    fine = [
-        torch.from_numpy(cv2.resize(mask.cpu().numpy(), size)).to(tools.device)
-        for mask in (skin.surface, skin.person)
-    ]
-    view = PhotoView(
-        linear=cropped_linear(face.photo, crop).to(tools.device),
-        weight=fine[0],
-        camera=scene.camera.crop(crop),
-        person_weight=fine[1],
-    )
-    return texture_from_photo(
-        view,
-        skin.mesh.vertices[0],
-        tools.assets,
-        scene.lighting[0],
-        albedo,
-        layout=tools.layout,
-        rasterizer=tools.rasterizer,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from flame_fit.config import FitConfig, TermWeights
+from flame_fit.config import FitConfig, TermWeights, TextureName
 from flame_fit.optim import LevenbergMarquardtSettings
 from flame_fit.pipeline.blocks import ALL_BLOCKS, APPEARANCE_BLOCKS, FOCAL_BLOCK, GEOMETRY_BLOCKS
 from flame_fit.pipeline.dense_terms import DenseSettings
@@ -45,6 +45,7 @@ class FitPlan:
         fine_level: Level of the last stage.
         head_priors: Priors of the geometry.
         light: Prior of the light.
+        texture: What the texture is made of.
     """
 
     pose: Stage
@@ -59,6 +60,7 @@ class FitPlan:
     fine_level: SkinLevel
     head_priors: HeadPriors
     light: LightSpread
+    texture: TextureName
 
 
 def plan_for(config: FitConfig) -> FitPlan:
@@ -114,6 +116,7 @@ def plan_for(config: FitConfig) -> FitPlan:
         fine_level=SkinLevel(blur=0.0, points=limits.skin_pixels),
         head_priors=priors,
         light=LightSpread(),
+        texture=config.texture,
     )
 
 

@@ -15,6 +15,7 @@ from flame_fit.geometry.tensors import move, stack, take
 from flame_fit.head_models import load_head_model, load_head_texture
 from flame_fit.image_files import load_image
 from flame_fit.pipeline.assemble import FittedFace, ObservedFace, assemble_result
+from flame_fit.pipeline.decoder_tools import load_decoder_tools
 from flame_fit.pipeline.fit_head import first_guess, fit_landmarks
 from flame_fit.pipeline.head_crop import head_square
 from flame_fit.pipeline.head_priors import head_priors
@@ -93,6 +94,7 @@ class FitSession:
             device=device,
             dense_name=self.sources.dense,
             parser_name=self.sources.parsing,
+            decoder=load_decoder_tools(config, model.assets, device=device),
         )
 
     @property
@@ -199,9 +201,10 @@ class FitSession:
             seed=self.config.seed,
             on_stage=on_stage,
         )
+        decoded = () if look.decoder is None else look.decoder.reports
         fitted = FittedFace(
             observed=face,
-            stages=(*solved.stages, *look.appearance.reports),
+            stages=(*solved.stages, *look.appearance.reports, *decoded),
             look=look,
             uncertainty=solved.uncertainty,
             geometry_seconds=geometry_seconds,

@@ -8,6 +8,7 @@ import torch
 
 from flame_fit.appearance import TextureSpace
 from flame_fit.flame import FlameAssets, FlameModel
+from flame_fit.pipeline.decoder_tools import DecoderTools
 from flame_fit.render import MeshEdges, Rasterizer
 from flame_fit.texture import TextureLayout
 
@@ -27,6 +28,7 @@ class FitTools:
         device: Where tensors live.
         dense_name: What tells dense points, for the report.
         parser_name: What tells labels, for the report.
+        decoder: Draws the texture, where the configuration asks for one.
     """
 
     model: FlameModel
@@ -39,6 +41,7 @@ class FitTools:
     device: torch.device
     dense_name: str = "none"
     parser_name: str = "none"
+    decoder: DecoderTools | None = None
 
     @property
     def assets(self) -> FlameAssets:

@@ -1,9 +1,8 @@
 """A whole texture from the part that a photo shows.
 
-Every texel is `prior * exp(smooth field + detail)`. The field is the low band of baked over prior:
-solved on the mesh, it follows the photo where the photo is seen and runs on smoothly behind it, so
-ears, scalp and neck take the face's tone. The detail is the rest of the baked texture: the texel's
-own where it is seen, its mirror image's where only that is seen, none elsewhere.
+Every texel is `prior * exp(tone + detail)`. What the photo shows keeps its own detail. What it does
+not show takes that of its mirror image where only that is seen, none elsewhere; a network that
+knows the chart corrects both.
 """
 
 from __future__ import annotations
@@ -18,37 +17,11 @@ from torch.nn import functional
 from flame_fit.flame import FlameAssets
 from flame_fit.texture.delight import ALBEDO_HIGH, ALBEDO_LOW, DelitTexels
 from flame_fit.texture.eyes import EyeSight, complete_eyes
+from flame_fit.texture.inpaint import TexelFill, inpaint, mirror_trust, without_network
 from flame_fit.texture.layout import TextureLayout
-from flame_fit.texture.mesh_field import smooth_field
-from flame_fit.texture.skin_likeness import face_colour, skin_likeness
-from flame_fit.texture.surface_values import (
-    accumulate_vertices,
-    interpolate_vertices,
-    smoothstep,
-)
-from flame_fit.texture.texel_geometry import (
-    INNER_REGIONS,
-    MOUTH_REGIONS,
-    TexelGeometry,
-    face_region,
-)
-
-# Metres over which the tone of the photo is told apart from its detail.
-TONE_LENGTH = 0.010
-# Weight of the mirrored side's tone where a side is not seen itself. The light is never quite
-# removed, so the two sides differ and a neighbour's tone fits better than the mirror image's.
-MIRROR_TONE = 0.03
-# Weight of the prior's own tone in parts that are not skin, so that skin tone does not run in.
-INNER_PRIOR = 0.05
-# Log ratio at which the tone of a vertex counts half as an outlier of the skin.
-TONE_OUTLIER = 0.5
-# Log albedo that the unseen inside of the mouth loses to the shadow of the lips, which smooth light
-# has not.
-MOUTH_SHADOW = 0.7
-# Texels that vote for the tone of the vertices; more do not change it.
-TONE_VOTES = 120_000
-# Bounds of the log ratio of baked over prior; white teeth over the mouth's dark prior reach 4.
-LOG_RATIO_LIMIT = 5.0
+from flame_fit.texture.skin_likeness import face_colour
+from flame_fit.texture.texel_geometry import TexelGeometry
+from flame_fit.texture.tone import PhotoEvidence, photo_evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,20 +61,20 @@ def complete(
         Maps of the texels' size; texels without a surface are black.
     """
     texels = layout.texels
-    base = texels.from_map(_resize(prior_albedo, texels.size)).clamp_min(ALBEDO_LOW).log()
-    in_mouth = face_region(assets, *MOUTH_REGIONS)[texels.surface.face_index]
-    base = base - MOUTH_SHADOW * in_mouth[:, None]
-    row = seen.baked.row
-    own = seen.albedo.log()
-    ratio = (own - base.index_select(0, row)).clamp(-LOG_RATIO_LIMIT, LOG_RATIO_LIMIT)
-    likeness = skin_likeness(seen, assets, texels)
-    confidence = seen.baked.confidence * likeness
-    centre = face_colour(ratio, confidence)
-    centre = ratio.new_zeros(3) if centre is None else centre
-    field = _tone_field(ratio, confidence, centre, seen, assets, layout=layout)
-    tone = interpolate_vertices(field, texels.corners, texels.surface.barycentrics)
-    detail = _detail(ratio - tone.index_select(0, row), confidence, seen, texels)
-    whole = base + tone + detail
+    told = photo_evidence(seen, prior_albedo, assets, layout=layout)
+    base, row, own, confidence = told.prior, told.row, told.own, told.confidence
+    known = _known(told, texels)
+    fill = without_network(texels)
+    if layout.inpainter is not None:
+        fill = inpaint(
+            told,
+            texels.to_map(known),
+            prior_albedo,
+            assets,
+            inpainter=layout.inpainter,
+            texels=texels,
+        )
+    whole = base + told.tone + _detail(known, fill, texels)
     trust = confidence.new_zeros(len(texels.texel))
     trust[row] = confidence
     sights = _eye_sights(base, own, trust, row, layout)
@@ -115,7 +88,7 @@ def complete(
         albedo=texels.to_map(whole.exp().clamp(ALBEDO_LOW, ALBEDO_HIGH)),
         confidence=texels.to_map(trust[:, None])[..., 0],
         mask=texels.covered(),
-        likeness=_scattered(likeness, row, texels, fill=1.0),
+        likeness=_scattered(told.likeness, row, texels, fill=1.0),
     )
 
 
@@ -149,93 +122,26 @@ def _eye_sights(
     return tuple(sights)
 
 
-def _resize(image: Float[Tensor, "P P 3"], size: int) -> Float[Tensor, "U U 3"]:
-    if image.shape[0] == size:
-        return image
-    resized = functional.interpolate(
-        image.permute(2, 0, 1)[None],
-        size=(size, size),
-        mode="bilinear",
-        align_corners=False,
-        antialias=image.shape[0] > size,
-    )
-    return resized[0].permute(1, 2, 0)
-
-
-def _tone_field(
-    ratio: Float[Tensor, "M 3"],
-    confidence: Float[Tensor, " M"],
-    centre: Float[Tensor, " 3"],
-    seen: DelitTexels,
-    assets: FlameAssets,
-    *,
-    layout: TextureLayout,
-) -> Float[Tensor, "V 3"]:
-    """Return the smooth log ratio of photo over prior on every vertex."""
-    step = max(1, len(ratio) // TONE_VOTES)
-    row = seen.baked.row[::step]
-    texels = layout.texels
-    trust = confidence[::step, None]
-    votes = torch.cat([ratio[::step] * trust, trust], dim=1) * step
-    count = assets.v_template.shape[0]
-    total = accumulate_vertices(
-        votes, texels.corners[row], texels.surface.barycentrics[row], vertex_count=count
-    )
-    value = total[:, :3] / total[:, 3:].clamp_min(1e-6)
-    weight = (total[:, 3] / texels.vertex_texels.clamp_min(1.0)).clamp_max(1.0)
-    inner = _inner_vertices(assets)
-    sure = _eroded(weight, assets) / (1.0 + ((value - centre) ** 2).mean(dim=1) / TONE_OUTLIER**2)
-    # What is no skin cannot be an outlier of the skin.
-    weight = torch.where(inner, weight, sure)
-    if assets.mirror_vertex is not None:
-        image = assets.mirror_vertex
-        other = MIRROR_TONE * weight[image] * (1.0 - weight)
-        value = value * weight[:, None] + value[image] * other[:, None]
-        weight = weight + other
-        value = value / weight.clamp_min(1e-9)[:, None]
-    prior = torch.where(inner, INNER_PRIOR, 0.0)
-    value = value * (weight / (weight + prior).clamp_min(1e-9))[:, None]
-    rest = torch.where(inner[:, None], 0.0, centre)
-    return smooth_field(value, weight + prior, rest, operator=layout.operator, length=TONE_LENGTH)
-
-
-def _eroded(weight: Float[Tensor, " V"], assets: FlameAssets) -> Float[Tensor, " V"]:
-    """Return the least weight in each vertex's triangles.
-
-    Where the seen part ends, hair, cloth and shadow tint the last texels; they must not set the
-    tone of all that lies behind.
-    """
-    faces = assets.faces.to(torch.int64)
-    least = weight[faces].amin(dim=1)
-    result = weight
-    for corner in range(3):
-        result = result.scatter_reduce(0, faces[:, corner], least, "amin")
-    return result
-
-
-def _inner_vertices(assets: FlameAssets) -> Bool[Tensor, " V"]:
-    """Return the vertices of eyeballs and mouth."""
-    inner = torch.zeros(assets.v_template.shape[0], dtype=torch.bool, device=assets.faces.device)
-    inner[assets.faces[face_region(assets, *INNER_REGIONS)].reshape(-1)] = True
-    return inner
+def _known(told: PhotoEvidence, texels: TexelGeometry) -> Float[Tensor, "N 4"]:
+    """Return the seen detail times confidence, then confidence, 0 where nothing is seen."""
+    known = told.detail.new_zeros(len(texels.texel), 4)
+    trust = told.confidence[:, None]
+    known[told.row] = torch.cat([told.detail * trust, trust], dim=1)
+    return known
 
 
 def _detail(
-    detail: Float[Tensor, "M 3"],
-    confidence: Float[Tensor, " M"],
-    seen: DelitTexels,
-    texels: TexelGeometry,
+    known: Float[Tensor, "N 4"], fill: TexelFill, texels: TexelGeometry
 ) -> Float[Tensor, "N 3"]:
-    """Return every texel's detail: its own where it is seen, else its mirror image's, else none."""
-    own = detail.new_zeros(len(texels.texel), 4)
-    own[seen.baked.row] = torch.cat([detail * confidence[:, None], confidence[:, None]], dim=1)
-    missing = ((own[:, 3] < 1.0) & (texels.mirror_uv[:, 0] >= 0)).nonzero()[:, 0]
-    uv = texels.mirror_uv.index_select(0, missing).to(detail.dtype)
+    """Return every texel's detail: its own where it is seen, else what is filled in."""
+    unseen = 1.0 - known[:, 3:]
+    missing = ((unseen[:, 0] > 0.0) & (texels.mirror_uv[:, 0] >= 0)).nonzero()[:, 0]
+    uv = texels.mirror_uv.index_select(0, missing).to(known.dtype)
     grid = torch.stack([2.0 * uv[:, 0] - 1.0, 1.0 - 2.0 * uv[:, 1]], dim=1)
-    layered = texels.to_map(own).permute(2, 0, 1).contiguous()[None]
+    layered = texels.to_map(known).permute(2, 0, 1).contiguous()[None]
     image = functional.grid_sample(
         layered, grid[None, :, None], mode="bilinear", padding_mode="zeros", align_corners=False
     )[0, :, :, 0].T
-    # Only what is well seen is worth repeating on the other side; rims of hair are not.
-    share = (1.0 - own[:, 3].index_select(0, missing)) * smoothstep(image[:, 3], 0.6, 1.0)
-    return own[:, :3].index_add(0, missing, share[:, None] * image[:, :3])
+    share = unseen[missing] * fill.mirror_share[missing] * mirror_trust(image[:, 3:])
+    detail = known[:, :3] + unseen * fill.change
+    return detail.index_add(0, missing, share * image[:, :3])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("accuracy", "ablation", "seed", "speed", "scaling", "texture_space")
+PARTS = ("accuracy", "ablation", "seed", "speed", "scaling", "texture", "texture_space")
 GROUPS = ("plain", "varied", "hard", "hifi3dpp")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,12 +32,14 @@ class Options:
         photo_counts: Numbers of photos of one command.
         sides: Sides of scaled photos in pixels.
         coefficients: Numbers of identity coefficients.
+        texture_people: People of each kind of light whose texture is judged.
+        texture_size: Texels along each side of the judged textures.
         texture_fits: Maps that a texture space is built from.
         texture_components: Its components.
         texture_texels: Its texels along each side.
         device: For speed and the seed's schedule.
         workers: Processes for accuracy.
-        shared: Folder with the HiFi3D++ head in data/hifi3dpp.
+        shared: Folder with the HiFi3D++ head in data/hifi3dpp and photos in data/multi_image.
         json: File that the parts are kept in.
         markdown: File for the tables.
         pictures: Folder for pictures of the seed's fits.
@@ -57,6 +59,8 @@ class Options:
     photo_counts: tuple[int, ...]
     sides: tuple[int, ...]
     coefficients: tuple[int, ...]
+    texture_people: int
+    texture_size: int
     texture_fits: int
     texture_components: int
     texture_texels: int
@@ -107,12 +111,16 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--photo-counts", type=_counts, default=(1, 8, 64), help="photos of one command")
     add("--sides", type=_counts, default=(256, 512, 1024, 2048), help="of photos, pixels")
     add("--coefficients", type=_counts, default=(50, 100, 200, 300), help="of the identity")
+    add("--texture-people", type=_count, default=8, help="known people of each kind of light")
+    add("--texture-size", type=_count, default=512, help="side of their textures, texels")
     add("--texture-fits", type=_count, default=300, help="maps of a texture space")
     add("--texture-components", type=_count, default=20, help="of it")
     add("--texture-texels", type=_count, default=512, help="along each of its sides")
     add("--device", default="cpu", help="for speed and the seed's schedule")
     add("--workers", type=_count, default=len(os.sched_getaffinity(0)), help="for accuracy")
-    add("--shared", type=Path, default=_shared(), help="folder with data/hifi3dpp")
+    add(
+        "--shared", type=Path, default=_shared(), help="folder with data/hifi3dpp, data/multi_image"
+    )
     add("--json", type=Path, help="file for the numbers; grows part by part")
     add("--markdown", type=Path, help="file for the tables of all parts in --json")
     add("--pictures", type=Path, help="folder for pictures of the seed's fits")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from scripts.benchmarking import foreign_truth, speed
+from scripts.benchmarking import foreign_truth, speed, texture
 from scripts.benchmarking.accuracy import (
     Case,
     Variant,
@@ -23,6 +23,7 @@ from scripts.benchmarking.seed_accuracy import measure_seed_heads, seed_heads_ta
 from scripts.benchmarking.seed_comparison import SeedPlan, compare_with_seed, seed_table
 from scripts.benchmarking.synthetic_fits import SyntheticFits
 from scripts.benchmarking.tables import Table
+from scripts.benchmarking.texture_people import LIGHTS, Person
 from scripts.benchmarking.texture_space import measure_space, space_table
 from scripts.benchmarking.truth import SyntheticCase
 
@@ -190,6 +191,25 @@ def _scaling(options: Options, steps: Steps) -> Measured:
     return Measured(tables, (sides, coefficients, one_go, batches))
 
 
+def _texture(options: Options, steps: Steps) -> Measured:
+    loaded = texture.TextureTools.load(options.texture_size)
+    people = [Person(light, index) for light in LIGHTS for index in range(options.texture_people)]
+    steps.expect(len(people) + 1)
+    outcomes = []
+    for person in people:
+        outcomes += texture.measure_person(person, loaded)
+        steps.step(person.name)
+    photos = texture.photos_of_one_person(options.shared)
+    if photos:
+        outcomes += texture.measure_photos(photos, loaded)
+    steps.step("photos")
+    groups = list(dict.fromkeys(outcome.group for outcome in outcomes))
+    tables = [texture.texture_table(outcomes, group) for group in groups]
+    if not photos:
+        tables.append(_left_out("photos of one person", options))
+    return Measured(tuple(tables), outcomes)
+
+
 def _texture_space(options: Options, steps: Steps) -> Measured:
     plan = SyntheticFits(
         count=options.texture_fits,
@@ -206,5 +226,6 @@ _PARTS: dict[str, Callable[[Options, Steps], Measured]] = {
     "seed": _seed,
     "speed": _speed,
     "scaling": _scaling,
+    "texture": _texture,
     "texture_space": _texture_space,
 }

@@ -50,7 +50,7 @@ class Recipe:
         seed: Of everything drawn.
     """
 
-    steps: int = 7000
+    steps: int = 6300
     batch: int = 16
     rate: float = 2e-3
     warm_up: int = 200

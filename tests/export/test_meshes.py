@@ -1,5 +1,6 @@
 """Meshes open in a second program with their texture the right way round."""
 
+import dataclasses
 import io
 import json
 import struct
@@ -109,3 +110,70 @@ def test_glb_chunks_are_aligned_and_hold_the_picture(scene):
     assert binary[start : start + view["byteLength"]] == png
     loaded = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
     assert_colours_follow_position(loaded)
+
+
+def with_eyes(scene):
+    """The same ball with two caps marked as eyes, so that both materials alternate."""
+    height = scene.mesh.vertices[scene.mesh.faces].mean(axis=1)[:, 1]
+    eyes = np.abs(height) > 0.06
+    return dataclasses.replace(scene, mesh=dataclasses.replace(scene.mesh, eye_faces=eyes))
+
+
+def test_eyes_have_a_glossy_material_of_their_own(scene, tmp_path):
+    scene = with_eyes(scene)
+    write_result(scene, tmp_path / "a")
+    lines = (tmp_path / "a" / "mesh.obj").read_text().splitlines()
+    used, materials = None, []
+    for line in lines:
+        if line.startswith("usemtl "):
+            used = line.split()[1]
+        elif line.startswith("f "):
+            materials.append(used)
+    names = np.where(scene.mesh.eye_faces, "eyes", "head").tolist()
+    assert materials == names, "triangles keep their order"
+    material = (tmp_path / "a" / "mesh.mtl").read_text()
+    head, eyes = material.split("newmtl eyes")
+    assert "Ks 0.000000" in head and "illum 1" in head
+    assert "Ks 0.500000" in eyes and "Ns 250" in eyes and "illum 2" in eyes
+    assert head.count("map_Kd texture.png") == eyes.count("map_Kd texture.png") == 1
+
+
+@pytest.mark.parametrize("name", ["mesh.obj", "mesh.glb"])
+def test_both_materials_load_with_the_one_texture(scene, tmp_path, name):
+    scene = with_eyes(scene)
+    write_result(scene, tmp_path / "a")
+    loaded = trimesh.load(tmp_path / "a" / name, process=False)
+    parts = {part.visual.material.name: part for part in loaded.geometry.values()}
+    assert set(parts) == {"head", "eyes"}
+    corners = scene.mesh.vertices[scene.mesh.faces]
+    for material, chosen in (("eyes", scene.mesh.eye_faces), ("head", ~scene.mesh.eye_faces)):
+        part = parts[material]
+        np.testing.assert_allclose(part.triangles, corners[chosen], atol=1e-6)
+        colours = sampled_colours(part)[part.faces].mean(axis=1).astype(float)
+        # Green grows upwards over the whole head, whichever material it has.
+        assert np.corrcoef(colours[:, 1], part.triangles_center[:, 1])[0, 1] > 0.98
+
+
+def test_only_the_eyes_of_a_glb_are_glossy(scene):
+    mesh = with_eyes(scene).mesh
+    png = encode_png(scene.texture)
+    data = glb_bytes(
+        mesh.vertices,
+        mesh.faces,
+        mesh.uv,
+        mesh.uv_faces,
+        texture_png=png,
+        eye_faces=mesh.eye_faces,
+    )
+    document = json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])
+    gloss = {
+        material["name"]: material["pbrMetallicRoughness"]["roughnessFactor"]
+        for material in document["materials"]
+    }
+    assert gloss == {"head": 1.0, "eyes": 0.1}
+    assert len(document["images"]) == len(document["textures"]) == 1
+    counts = [
+        document["accessors"][part["indices"]]["count"] // 3
+        for part in document["meshes"][0]["primitives"]
+    ]
+    assert counts == [int((~mesh.eye_faces).sum()), int(mesh.eye_faces.sum())]

@@ -50,5 +50,5 @@ def test_install_fit_export(asset_folder: Path, downloads: Path, astronaut: Path
     assert report.model.sha256 == load_head_model("flame2023_open").sha256
     assert report.model.licence.startswith("CC BY 4.0")
     assert report.landmark_nme < 0.03
-    mesh = trimesh.load(downloads / "result" / "mesh.obj", process=False)
+    mesh = trimesh.load(downloads / "result" / "mesh.obj", force="mesh", process=False)
     assert len(mesh.faces) == 9976

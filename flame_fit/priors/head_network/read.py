@@ -81,13 +81,13 @@ def read_head(
 
 def both_sides(
     network: nn.Module,
-    images: Float[Tensor, "1 3 s s"],
-    person: Float[Tensor, "1 1 s s"],
-    mesh: Float[Tensor, "1 468 3"],
+    images: Float[Tensor, "b 3 s s"],
+    person: Float[Tensor, "b 1 s s"],
+    mesh: Float[Tensor, "b 468 3"],
     *,
     mirror: Int[Tensor, "N"],
 ) -> HeadAnswer:
-    """Return the mean of the answers to a square and to its mirror image.
+    """Return the mean of the answers to squares and to their mirror images.
 
     No side is then preferred, and errors that differ between the two are halved.
 
@@ -100,20 +100,24 @@ def both_sides(
     """
     other = mesh[:, face_mesh_topology().mirror[:MESH_COUNT]]
     turned = other * other.new_tensor([-1.0, 1.0, 1.0]) + other.new_tensor([1.0, 0.0, 0.0])
+    # Without a mesh there is none in the mirror either.
+    turned = turned * mesh.any(dim=2).any(dim=1)[:, None, None]
+    count = len(images)
     found = network(
         torch.cat((images, images.flip(-1))),
         torch.cat((person, person.flip(-1))),
         torch.cat((mesh, turned)),
     )
-    places = found.places[1:, mirror]
+    places = found.places[count:, mirror]
     back = torch.stack((1.0 - places[..., 0], places[..., 1]), dim=-1)
-    labels = found.label_logits[1:].flip(-1)[:, list(FACE_LABELS.mirror)]
+    labels = found.label_logits[count:].flip(-1)[:, list(FACE_LABELS.mirror)]
     return HeadAnswer(
-        places=0.5 * (found.places[:1] + back),
-        log_sigma=0.5 * (found.log_sigma[:1] + found.log_sigma[1:, mirror]),
-        depth=0.5 * (found.depth[:1] + found.depth[1:, mirror]),
-        log_depth_sigma=0.5 * (found.log_depth_sigma[:1] + found.log_depth_sigma[1:, mirror]),
-        label_logits=0.5 * (found.label_logits[:1] + labels),
+        places=0.5 * (found.places[:count] + back),
+        log_sigma=0.5 * (found.log_sigma[:count] + found.log_sigma[count:, mirror]),
+        depth=0.5 * (found.depth[:count] + found.depth[count:, mirror]),
+        log_depth_sigma=0.5
+        * (found.log_depth_sigma[:count] + found.log_depth_sigma[count:, mirror]),
+        label_logits=0.5 * (found.label_logits[:count] + labels),
     )
 
 

@@ -1,0 +1,1 @@
+"""Training samples of the inpainting network that flame_fit ships."""
