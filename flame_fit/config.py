@@ -212,7 +212,8 @@ FAST = replace(
     STANDARD,
     preset="fast",
     texture_size=512,
-    # Half of the time for the geometry goes into what skin colours add to it: 0.02 mm of 0.8.
+    # Half of the time for the geometry would go into what skin colours add to it: 0.02 mm of 0.8,
+    # measured before the head network was asked.
     weights=TermWeights(photometric=0.0),
     solver=SolverLimits(
         shape_components=80,
