@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Two test processes share two cores; see `flame_fit.cli.main`. Set before torch is imported.
+# As `flame_fit.cli.main` sets them, and as early: before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402

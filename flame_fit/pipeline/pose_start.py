@@ -39,6 +39,10 @@ def scaled_orthographic_pose(
         pixels: Where they were seen, with y DOWN as everywhere in images.
         weight: Confidence of each.
     """
+    dtype = points.dtype
+    # In double precision the rounding of LAPACK's threads, which differs from run to run, is lost
+    # when the result is rounded: the same photo starts, and ends, at the same numbers.
+    points, pixels, weight = points.double(), pixels.double(), weight.double()
     root = weight.sqrt()[:, None]
     ones = torch.ones_like(points[:, :1])
     affine = torch.linalg.lstsq(root * torch.cat([points, ones], 1), root * pixels).solution.T
@@ -51,7 +55,8 @@ def scaled_orthographic_pose(
     centre_pixel = (weight[:, None] * pixels).sum(0) / weight.sum()
     linear = scale * rotation_rows
     linear[1] = -linear[1]
-    return torch.cat([linear, (centre_pixel - linear @ centre_point)[:, None]], dim=1)
+    shift = centre_pixel - linear @ centre_point
+    return torch.cat([linear, shift[:, None]], dim=1).to(dtype)
 
 
 def start_pose(

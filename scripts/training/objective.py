@@ -18,28 +18,48 @@ from scripts.training.samples import Batch
 HIDDEN_WEIGHT = 0.35
 PLACE_UNIT, DEPTH_UNIT = 0.01, 0.005
 """A share of the side and metres of depth that count as one."""
+DEPTH_WEIGHT, SHAPE_WEIGHT = 0.75, 1.0
 LIKELIHOOD_WEIGHT, LABEL_WEIGHT, OVERLAP_WEIGHT = 0.1, 1.0, 0.5
 AXES = 2
 NEAR, FAR = 2.0, 5.0
 
 
-def loss_of(answer: HeadAnswer, batch: Batch) -> Float[Tensor, ""]:
-    """Return the loss: errors, likelihood of the errors, labels.
+def loss_of(answer: HeadAnswer, batch: Batch, not_shape: Float[Tensor, "N 4"]) -> Float[Tensor, ""]:
+    """Return the loss: errors, errors of the shape alone, likelihood of the errors, labels.
 
-    The likelihood teaches the deviations only; through the places it would let a network ignore
-    what is difficult.
+    What an affine map of the whole head explains of the errors (where it is, how it is turned, how
+    large it is) is many times what a face differs by from another; so the rest, which tells who
+    it is, counts once more. The likelihood teaches the deviations only; through the places it would
+    let a network ignore what is difficult.
+
+    Args:
+        answer: Of the network.
+        batch: With the truth.
+        not_shape: From `affine_basis`.
     """
     weight = torch.where(batch.seen, 1.0, HIDDEN_WEIGHT)
     offset = answer.places - batch.points[..., :2]
-    distance = (offset / PLACE_UNIT).square().sum(-1).add(0.01).sqrt()
     deeper = (answer.depth - batch.points[..., 2]) / DEPTH_UNIT
-    depth = deeper.square().add(0.01).sqrt()
+    error = torch.cat((offset / PLACE_UNIT, deeper[..., None]), dim=-1)
+    shape = error - not_shape @ (not_shape.T @ error)
     fixed = offset.detach().square().sum(-1) / AXES
     sure = 0.5 * fixed * (-2.0 * answer.log_sigma).exp() + answer.log_sigma
     fixed_depth = (deeper.detach() * DEPTH_UNIT).square()
     sure_depth = 0.5 * fixed_depth * (-2.0 * answer.log_depth_sigma).exp() + answer.log_depth_sigma
-    points = distance + 0.5 * depth + LIKELIHOOD_WEIGHT * (sure + 0.5 * sure_depth)
+    points = _distance(error) + SHAPE_WEIGHT * _distance(shape)
+    points = points + LIKELIHOOD_WEIGHT * (sure + 0.5 * sure_depth)
     return (points * weight).sum() / weight.sum() + label_loss(answer.label_logits, batch.labels)
+
+
+def affine_basis(points: Float[Tensor, "N 3"]) -> Float[Tensor, "N 4"]:
+    """Return an orthonormal basis of what affine maps do to one coordinate of points."""
+    return torch.linalg.qr(torch.cat((points, torch.ones_like(points[:, :1])), dim=1)).Q
+
+
+def _distance(error: Float[Tensor, "b N 3"]) -> Float[Tensor, "b N"]:
+    """Return smooth lengths, of places and of depth."""
+    place = error[..., :2].square().sum(-1).add(0.01).sqrt()
+    return place + DEPTH_WEIGHT * error[..., 2].square().add(0.01).sqrt()
 
 
 def label_loss(

@@ -1,14 +1,15 @@
-"""The recipe: one network, one cycle of the learning rate, an average of its weights."""
+"""The recipe: one network, two cycles of the learning rate, an average of its weights."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 import torch
@@ -26,7 +27,7 @@ from flame_fit.priors.head_network.network import HeadNetwork
 from flame_fit.priors.model_files import person_model
 from scripts.training.dense_points import DensePoints, dense_points
 from scripts.training.face_mesh_weights import face_mesh_trunk
-from scripts.training.objective import Report, loss_of, prepared, report_on
+from scripts.training.objective import Report, affine_basis, loss_of, prepared, report_on
 from scripts.training.samples import Batch, MeshTie, Shards, held_out
 
 IMAGE_AXES = 4
@@ -39,9 +40,9 @@ class Recipe:
     """How the network is trained.
 
     Attributes:
-        steps: Batches in all.
-        batch: Samples of one.
-        rate: Highest learning rate.
+        steps: Batches of each cycle of the learning rate, in turn.
+        batch: Samples of one batch.
+        rates: Highest learning rate of each cycle.
         warm_up: Steps until it is reached.
         decay: Weight decay.
         average: Share of the old in the running average of the weights.
@@ -50,9 +51,9 @@ class Recipe:
         seed: Of everything drawn.
     """
 
-    steps: int = 6300
+    steps: tuple[int, ...] = (6300, 5400)
     batch: int = 16
-    rate: float = 2e-3
+    rates: tuple[float, ...] = (2e-3, 1.2e-3)
     warm_up: int = 200
     decay: float = 0.02
     average: float = 0.998
@@ -119,7 +120,7 @@ def train(shards: list[Path], unseen: list[Path], folder: Path, recipe: Recipe) 
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     averaged = AveragedModel(network, avg_fn=_running_mean(recipe.average), use_buffers=True)
     trained = [p for p in network.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.decay)
+    optimizer = torch.optim.AdamW(trained, lr=recipe.rates[0], weight_decay=recipe.decay)
     state_path, first = folder / "state.pt", 0
     if state_path.exists():
         state = torch.load(state_path, weights_only=True)
@@ -130,15 +131,17 @@ def train(shards: list[Path], unseen: list[Path], folder: Path, recipe: Recipe) 
     samples = Shards(shards, mesh_tie(network, dense), seed=recipe.seed + first, batch=recipe.batch)
     batches = _endless(samples, recipe.workers)
     begun, mean_loss = time.time(), None
-    for step in range(first, recipe.steps):
+    not_shape = affine_basis(network.guess.mean_points[:, :3])
+    last = sum(recipe.steps)
+    for step in range(first, last):
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate * _share_of_rate(step, recipe)
+            group["lr"] = learning_rate(step, recipe)
         network.train()
         network.trunk.eval()
         batch = prepared(next(batches))
         with torch.autocast("cpu", torch.bfloat16):
             answer = network(batch.images, batch.person, batch.mesh)
-        loss = loss_of(answer, batch)
+        loss = loss_of(answer, batch, not_shape)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 5.0)
@@ -147,7 +150,7 @@ def train(shards: list[Path], unseen: list[Path], folder: Path, recipe: Recipe) 
         mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
         if (step + 1) % 50 == 0:
             _log(folder, step=step + 1, loss=mean_loss, seconds=time.time() - begun)
-        if (step + 1) % recipe.report_every == 0 or step + 1 == recipe.steps:
+        if (step + 1) % recipe.report_every == 0 or step + 1 == last:
             report = report_on(averaged.module, chain(*(held_out(path) for path in unseen)))
             _log(folder, step=step + 1, **_short(report))
             state = {
@@ -172,11 +175,16 @@ def _running_mean(most: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
     return mean
 
 
-def _share_of_rate(step: int, recipe: Recipe) -> float:
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Return the learning rate of a step: in each cycle straight up, then down as a cosine."""
+    ends = list(accumulate(recipe.steps))
+    cycle = bisect_right(ends, step)
+    length, rate = recipe.steps[cycle], recipe.rates[cycle]
+    step -= ends[cycle] - length
     if step < recipe.warm_up:
-        return (step + 1) / recipe.warm_up
-    done = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
-    return 0.5 * (1.0 + math.cos(math.pi * done)) * 0.99 + 0.01
+        return rate * (step + 1) / recipe.warm_up
+    done = (step - recipe.warm_up) / max(length - recipe.warm_up, 1)
+    return rate * (0.5 * (1.0 + math.cos(math.pi * done)) * 0.99 + 0.01)
 
 
 def _endless(samples: Shards, workers: int) -> Iterator[Batch]:
