@@ -2,7 +2,13 @@
 
 
 class FlameFitError(Exception):
-    """Base of all expected errors; its message is one line that says what to do."""
+    """Base of all expected errors; its message is one line that says what to do.
+
+    Attributes:
+        details: All that the line sums up, where it does; commands print them above it.
+    """
+
+    details: tuple[str, ...] = ()
 
 
 class InputError(FlameFitError, ValueError):

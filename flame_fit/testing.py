@@ -1,10 +1,7 @@
 """A small head-like model for tests: closed, smooth, symmetric, with all a model can have."""
 
 import math
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -78,59 +75,6 @@ def tiny_assets(*, shape_count: int = 6, expression_count: int = 4) -> FlameAsse
         arkit_basis=_smooth_basis(directions, 3, generator),
         eyelid_basis=_smooth_basis(directions, 2, generator),
     )
-
-
-def save_assets(assets: FlameAssets, path: Path) -> None:
-    """Write a model in the library's `.npz` layout, float32 without integer packing."""
-    basis = torch.cat((assets.shape_basis, assets.expression_basis), dim=-1)
-    parents = np.array((assets.parents, range(len(assets.parents))), dtype=np.int32)
-    arrays: dict[str, Any] = {
-        **_bound_arrays(assets),
-        "v_template": assets.v_template.numpy(),
-        "f": assets.faces.numpy().astype(np.int32),
-        "shapedirs": basis.numpy(),
-        "n_shape": np.int32(assets.shape_basis.shape[-1]),
-        "n_expression": np.int32(assets.expression_basis.shape[-1]),
-        "posedirs": assets.pose_basis.numpy(),
-        "J_regressor": assets.joint_regressor.numpy(),
-        "kintree_table": parents,
-        "weights": assets.skinning_weights.numpy(),
-        "meta": np.array(f'{{"name": "{assets.name}", "licence": "{assets.licence}"}}'),
-    }
-    np.savez(path, **arrays)
-
-
-def _bound_arrays(assets: FlameAssets) -> dict[str, np.ndarray]:
-    """Return the arrays for the optional parts a model has."""
-    arrays: dict[str, np.ndarray] = {}
-    if assets.chart is not None:
-        arrays["vt"] = assets.chart.uv.numpy()
-        arrays["ft"] = assets.chart.faces.numpy().astype(np.int32)
-    if assets.regions is not None:
-        arrays["region_names"] = np.array(assets.regions.names)
-        arrays["region_masks"] = assets.regions.masks.numpy()
-    if assets.mirror_vertex is not None:
-        arrays["mirror_vertex"] = assets.mirror_vertex.numpy().astype(np.int32)
-    if assets.arkit_basis is not None:
-        arrays["arkit_names"] = np.array(assets.arkit_names)
-        arrays["arkit_dirs"] = assets.arkit_basis.numpy()
-    if assets.eyelid_basis is not None:
-        arrays["eyelid_dirs"] = assets.eyelid_basis.numpy()
-    landmarks = assets.landmarks
-    if landmarks is not None:
-        contour = landmarks.contour
-        named = {
-            "mediapipe": landmarks.mediapipe,
-            "ibug": landmarks.ibug,
-            "contour": None if contour is None else contour.points,
-        }
-        for prefix, points in named.items():
-            if points is not None:
-                arrays[f"{prefix}_face_index"] = points.face_index.numpy().astype(np.int32)
-                arrays[f"{prefix}_barycentric"] = points.barycentrics.numpy()
-        if contour is not None:
-            arrays["contour_yaw"] = contour.yaw_degrees.numpy()
-    return arrays
 
 
 def _directions() -> Float[Tensor, "V 3"]:

@@ -34,7 +34,6 @@ from flame_fit.priors.texture_inpainting import (  # noqa: E402
 from flame_fit.texture.inpainter import chart_grid, make_inpainter  # noqa: E402
 from flame_fit.texture.inpainting_training import (  # noqa: E402
     InpaintingRecipe,
-    InpaintingStep,
     train_inpainting,
 )
 from flame_fit.texture.texel_geometry import chart_of  # noqa: E402
@@ -118,12 +117,12 @@ class Train:
         started = time.perf_counter()
         losses: list[float] = []
 
-        def show(step: InpaintingStep) -> None:
-            losses.append(step.loss)
-            if step.number % REPORT_EVERY == 0:
+        def show(number: int, loss: float) -> None:
+            losses.append(loss)
+            if number % REPORT_EVERY == 0:
                 mean = sum(losses[-REPORT_EVERY:]) / REPORT_EVERY
                 seconds = time.perf_counter() - started
-                print(f"{step.number}: loss {mean:.4f}, {seconds:.0f} s", flush=True)
+                print(f"{number}: loss {mean:.4f}, {seconds:.0f} s", flush=True)
 
         network = train_inpainting(
             samples,

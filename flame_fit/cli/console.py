@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flame_fit.cli.parsing import PROGRAM
+
+REPORT_EVERY = 10
+"""Steps of a training between two lines of the bar."""
 
 
 def start_logging(console: Console, *, verbose: bool) -> None:
@@ -36,6 +39,25 @@ def progress_bar(console: Console) -> Iterator[Progress]:
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
         yield progress
+
+
+def step_bar(
+    progress: Progress, *, total: int, first: str = "training"
+) -> Callable[[int, float], None]:
+    """Return what shows the number and the loss of each step of a training.
+
+    Args:
+        progress: The bar.
+        total: Steps of the training.
+        first: What is done before them.
+    """
+    task = progress.add_task(first, total=total)
+
+    def show(number: int, loss: float) -> None:
+        if number % REPORT_EVERY == 0 or number == total:
+            progress.update(task, completed=number, description=f"training, loss {loss:.4f}")
+
+    return show
 
 
 class ItemProgress:

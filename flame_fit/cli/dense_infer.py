@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 
-from flame_fit.cli.console import ItemProgress, progress_bar
-from flame_fit.cli.dense_pictures import NamedPicture, picture_paths
+from flame_fit.cli.console import ItemProgress, progress_bar, start_logging
+from flame_fit.cli.dense_options import InferOptions, check_alpha, check_own
+from flame_fit.cli.dense_pictures import (
+    OVERLAY_ENDINGS,
+    NamedPicture,
+    Overlays,
+    picture_paths,
+)
 from flame_fit.cli.exit_codes import EXIT_OK, EXIT_SOME_FAILED
 from flame_fit.cli.fit_photos import TROUBLE, explain
 from flame_fit.cli.parsing import require_writable
 from flame_fit.cli.photo_files import find_photos
+from flame_fit.config import resolve_device
 from flame_fit.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
     from flame_fit.image_files import Photo
 
 Answer = TypeVar("Answer")
@@ -49,6 +59,49 @@ class InferencePlan:
     endings: tuple[str, ...]
     batch_size: int
     skip_existing: bool
+
+
+def run_infer(
+    command: InferOptions,
+    *,
+    default: InferOptions,
+    load: Callable[[torch.device], Callable[[Sequence[Photo]], tuple[Answer, ...]]],
+    endings: tuple[str, ...],
+    pictures: Callable[[np.ndarray, Answer, Overlays], tuple[NamedPicture, ...]],
+    errors: Console,
+) -> int:
+    """Run the command of a network on its photos, and return the exit code.
+
+    Args:
+        command: What was asked.
+        default: What is asked without any option.
+        load: Makes what answers for photos, on a device.
+        endings: Of the names of a photo's pictures, without those of the overlays.
+        pictures: Of the sRGB pixels of a photo and their answer.
+        errors: Gets the log, the bar, and the photos that fail.
+
+    Raises:
+        FlameFitError: Options do not go together, or there are no photos, or no such network.
+    """
+    start_logging(errors, verbose=command.verbose)
+    device = resolve_device(command.device)
+    check_alpha(command.alpha)
+    overlays = Overlays(save=command.save_overlay, alpha=command.alpha)
+    plan = InferencePlan(
+        input_dir=command.input_dir,
+        output_dir=command.output_dir,
+        endings=endings + (OVERLAY_ENDINGS if overlays.save else ()),
+        batch_size=command.batch_size,
+        skip_existing=command.skip_existing,
+    )
+    check_plan(plan)
+    check_own(command, default=default)
+    return infer(
+        plan,
+        lambda: load(device),
+        lambda photo, answer: pictures(photo.srgb, answer, overlays),
+        errors=errors,
+    )
 
 
 def check_plan(plan: InferencePlan) -> None:

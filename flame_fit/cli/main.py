@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # a quiet machine gains a seventh at most. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Otherwise MKL rounds by where in memory a matrix happens to lie, and a solver that stops a
-    # step earlier for it turns that into half a millimetre. It costs no time that could be measured.
+    # step earlier for it turns that into half a millimetre. No cost in time could be measured.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     arguments = list(sys.argv[1:] if argv is None else argv)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         errors.print(f"{PROGRAM}: {error}")
         return EXIT_USAGE
     except FlameFitError as error:
-        errors.print(f"{PROGRAM}: {error}")
+        for line in (*error.details, f"{PROGRAM}: {error}"):
+            errors.print(line)
         return EXIT_SOME_FAILED
     except Exception as error:  # noqa: BLE001 (no user should meet a stack trace unasked)
         if "--verbose" in arguments:

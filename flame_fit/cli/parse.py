@@ -10,26 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from rich.console import Console
 
-from flame_fit.cli.console import start_logging
 from flame_fit.cli.dense_extract import ExtractCommand, run_extract
-from flame_fit.cli.dense_infer import InferencePlan, check_plan, infer
-from flame_fit.cli.dense_options import (
-    InferOptions,
-    check_alpha,
-    check_own,
-    chosen_action,
-    modern_spelling,
-)
-from flame_fit.cli.dense_pictures import (
-    LABEL_ENDINGS,
-    OVERLAY_ENDINGS,
-    Overlays,
-    label_pictures,
-)
+from flame_fit.cli.dense_infer import run_infer
+from flame_fit.cli.dense_options import InferOptions, chosen_action, modern_spelling
+from flame_fit.cli.dense_pictures import LABEL_ENDINGS, label_pictures
 from flame_fit.cli.dense_train import TrainOptions, run_training, settings_in
 from flame_fit.cli.exit_codes import EXIT_OK
 from flame_fit.cli.parsing import parse_arguments
-from flame_fit.config import resolve_device
 from flame_fit.errors import UsageError
 from flame_fit.training import ParsingTraining
 
@@ -109,23 +96,12 @@ def run(arguments: Sequence[str], *, errors: Console) -> int:
 
 
 def _infer(command: ParseInferCommand, errors: Console) -> int:
-    start_logging(errors, verbose=command.verbose)
-    device = resolve_device(command.device)
-    check_alpha(command.alpha)
-    overlays = Overlays(save=command.save_overlay, alpha=command.alpha)
-    plan = InferencePlan(
-        input_dir=command.input_dir,
-        output_dir=command.output_dir,
-        endings=LABEL_ENDINGS + (OVERLAY_ENDINGS if overlays.save else ()),
-        batch_size=command.batch_size,
-        skip_existing=command.skip_existing,
-    )
-    check_plan(plan)
-    check_own(command, default=ParseInferCommand())
-    return infer(
-        plan,
-        lambda: _looker(command, device),
-        lambda photo, found: label_pictures(photo.srgb, found, overlays),
+    return run_infer(
+        command,
+        default=ParseInferCommand(),
+        load=lambda device: _looker(command, device),
+        endings=LABEL_ENDINGS,
+        pictures=label_pictures,
         errors=errors,
     )
 

@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
-from flame_fit.cli.console import progress_bar
+from flame_fit.cli.console import progress_bar, step_bar
 from flame_fit.cli.exit_codes import EXIT_OK
 from flame_fit.cli.parsing import parse_arguments
 from flame_fit.cli.texture_space_layouts import check_out
 from flame_fit.errors import UsageError
 
 if TYPE_CHECKING:
-    from flame_fit.texture.decoder_training import DecoderRecipe, DecoderStep
+    from flame_fit.texture.decoder_training import DecoderRecipe
 
 SUMMARY = "Train a small texture decoder on texture maps."
 NAME = "texture-space train-decoder"
 SUFFIX = ".safetensors"
 CHANNELS_AT_FULL_SIZE = 64
 MAPPING_LAYERS = 4
-REPORT_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -79,18 +78,11 @@ def run(arguments: Sequence[str], *, errors: Console) -> int:
     maps = read_texture_maps(paths, size=command.size)
     torch.manual_seed(command.seed)
     with progress_bar(errors) as progress:
-        task = progress.add_task("training", total=command.steps)
-
-        def show(step: DecoderStep) -> None:
-            if step.number % REPORT_EVERY == 0 or step.number == command.steps:
-                text = f"training, loss {step.loss:.4f}"
-                progress.update(task, completed=step.number, description=text)
-
         done = train_decoder(
             TrainingMaps(maps.srgb.to(device), maps.seen.to(device)),
             recipe,
             generator=torch.Generator().manual_seed(command.seed),
-            on_step=show,
+            on_step=step_bar(progress, total=command.steps),
         )
     state = {name: value.cpu().contiguous() for name, value in done.generator.state_dict().items()}
     write_atomically(out, save(state))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from rich.console import Console
 
-from flame_fit.cli.console import progress_bar
+from flame_fit.cli.console import progress_bar, step_bar
 from flame_fit.cli.exit_codes import EXIT_OK
 from flame_fit.cli.parsing import PROGRAM, parse_arguments
 from flame_fit.cli.texture_space_layouts import check_out
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flame_fit.flame import FlameAssets
-    from flame_fit.texture.inpainting_training import InpaintingStep
 
 SUMMARY = "Train the network that completes textures on texture maps."
 NAME = "texture-space train-inpainting"
 SUFFIX, PREFIX = ".safetensors", "texture_inpainting"
 SIZES = range(32, 512 + 1, 8)
-REPORT_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -86,13 +84,8 @@ def run(arguments: Sequence[str], *, errors: Console) -> int:
     assets = load_head_model(command.model)
     paths = find_texture_maps(command.source[0])
     with progress_bar(errors) as progress:
-        task = progress.add_task("hiding", total=command.steps)
+        show = step_bar(progress, total=command.steps, first="hiding")
         samples = _samples(command, paths, assets)
-
-        def show(step: InpaintingStep) -> None:
-            if step.number % REPORT_EVERY == 0 or step.number == command.steps:
-                text = f"training, loss {step.loss:.4f}"
-                progress.update(task, completed=step.number, description=text)
 
         torch.manual_seed(command.seed)
         network = train_inpainting(

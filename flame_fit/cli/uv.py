@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from rich.console import Console
 
-from flame_fit.cli.console import start_logging
 from flame_fit.cli.dense_extract import ExtractCommand, run_extract
-from flame_fit.cli.dense_infer import InferencePlan, check_plan, infer
-from flame_fit.cli.dense_options import (
-    InferOptions,
-    check_alpha,
-    check_own,
-    chosen_action,
-    modern_spelling,
-)
-from flame_fit.cli.dense_pictures import OVERLAY_ENDINGS, UV_ENDINGS, Overlays, uv_pictures
+from flame_fit.cli.dense_infer import run_infer
+from flame_fit.cli.dense_options import InferOptions, chosen_action, modern_spelling
+from flame_fit.cli.dense_pictures import UV_ENDINGS, uv_pictures
 from flame_fit.cli.dense_train import TrainOptions, run_training, settings_in
 from flame_fit.cli.exit_codes import EXIT_OK
 from flame_fit.cli.parsing import parse_arguments
-from flame_fit.config import resolve_device
 from flame_fit.training import UvTraining
 
 if TYPE_CHECKING:
@@ -95,23 +87,12 @@ def run(arguments: Sequence[str], *, errors: Console) -> int:
 
 
 def _infer(command: UvInferCommand, errors: Console) -> int:
-    start_logging(errors, verbose=command.verbose)
-    device = resolve_device(command.device)
-    check_alpha(command.alpha)
-    overlays = Overlays(save=command.save_overlay, alpha=command.alpha)
-    plan = InferencePlan(
-        input_dir=command.input_dir,
-        output_dir=command.output_dir,
-        endings=UV_ENDINGS + (OVERLAY_ENDINGS if overlays.save else ()),
-        batch_size=command.batch_size,
-        skip_existing=command.skip_existing,
-    )
-    check_plan(plan)
-    check_own(command, default=UvInferCommand())
-    return infer(
-        plan,
-        lambda: _looker(command, device),
-        lambda photo, found: uv_pictures(photo.srgb, found, overlays),
+    return run_infer(
+        command,
+        default=UvInferCommand(),
+        load=lambda device: _looker(command, device),
+        endings=UV_ENDINGS,
+        pictures=uv_pictures,
         errors=errors,
     )
 

@@ -36,10 +36,6 @@ class Crop:
         """Return image pixels in crop pixels."""
         return (pixels - self.offset[:, None]) * self.scale[:, None]
 
-    def to_image(self, pixels: Float[Tensor, "#b n 2"]) -> Float[Tensor, "b n 2"]:
-        """Return crop pixels in image pixels."""
-        return pixels / self.scale[:, None] + self.offset[:, None]
-
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -57,14 +53,6 @@ class Camera:
             self,
             focal=self.focal * crop.scale,
             principal_point=(self.principal_point - crop.offset) * crop.scale,
-        )
-
-    def uncrop(self, crop: Crop) -> "Camera":
-        """Return the camera of the whole image from the camera of its crop."""
-        return replace(
-            self,
-            focal=self.focal / crop.scale,
-            principal_point=self.principal_point / crop.scale + crop.offset,
         )
 
 

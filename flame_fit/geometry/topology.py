@@ -56,35 +56,6 @@ def unique_edges(faces: Int[Tensor, "F 3"]) -> Int[Tensor, "edges 2"]:
     return torch.unique(torch.sort(_directed_edges(faces), dim=-1).values, dim=0)
 
 
-def boundary_loops(faces: Int[Tensor, "F 3"]) -> tuple[Int[Tensor, "_"], ...]:
-    """Return the open borders as vertex loops, longest first, each in the order of its triangles.
-
-    Where two borders touch in one vertex, each loop is closed as soon as it comes back to it.
-    """
-    directed = _directed_edges(faces).tolist()
-    present = {(start, end) for start, end in directed}
-    following: dict[int, list[int]] = {}
-    for start, end in directed:
-        if (end, start) not in present:
-            following.setdefault(start, []).append(end)
-    loops: list[list[int]] = []
-    for first in sorted(following):
-        while following[first]:
-            loops.append(_walk(first, following))
-    loops.sort(key=len, reverse=True)
-    return tuple(torch.tensor(loop, dtype=faces.dtype, device=faces.device) for loop in loops)
-
-
-def _walk(first: int, following: dict[int, list[int]]) -> list[int]:
-    """Follow border edges from a vertex until it is reached again, using each edge up."""
-    loop = [first]
-    current = following[first].pop()
-    while current != first and following.get(current):
-        loop.append(current)
-        current = following[current].pop()
-    return loop
-
-
 def _area_vectors(
     vertices: Float[Tensor, "b V 3"], faces: Int[Tensor, "F 3"]
 ) -> Float[Tensor, "b F 3"]:

@@ -50,12 +50,6 @@ class HeadMatch:
         corners = self.reference.parts.faces[self.surface.face_index.numpy()]
         return np.einsum("vcd,vc->vd", values[corners], self.surface.barycentrics.numpy())
 
-    def carry_points(self, points: SurfacePoints) -> Float[np.ndarray, "n 3"]:
-        """Return where surface points of the reference lie when it is laid over the model."""
-        corners = self.reference.parts.faces[points.face_index.cpu().numpy()]
-        share = points.barycentrics.double().cpu().numpy()
-        return np.einsum("ncd,nc->nd", self.laid[corners], share)
-
 
 def reference_head(assets: FlameAssets) -> ReferenceHead:
     """Prepare a complete model to be compared with.

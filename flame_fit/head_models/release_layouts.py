@@ -15,7 +15,6 @@ from flame_fit.head_models.npz_bytes import npz_bytes
 from flame_fit.untrusted.pickle_writer import MAXIMUM_ARRAY_BYTES, python_two_pickle
 
 ReleaseLayout = Literal["flame-pickle", "smplx-npz"]
-RELEASE_LAYOUTS: tuple[ReleaseLayout, ...] = ("flame-pickle", "smplx-npz")
 NO_PARENT = 2**32 - 1
 """How releases mark the root: -1 as an unsigned 32-bit number."""
 

@@ -1,4 +1,9 @@
-"""Adam on several unknowns at once, each with a rate of its own, some of them on spheres."""
+"""Adam on several unknowns at once, each with a rate of its own, some of them on spheres.
+
+It is another loop than `adam.descend`, which solves a batch of problems of one shape, keeps the
+best point of each and stops when none improves: here one cost has unknowns of any shapes, and all
+steps are taken, since the rates cool down over the last of them.
+"""
 
 from __future__ import annotations
 

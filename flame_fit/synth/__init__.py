@@ -8,7 +8,6 @@ from flame_fit.synth.foreign_head import (
     place_head,
     render_foreign,
 )
-from flame_fit.synth.foreign_set import FOREIGN_VIEWS, ForeignView, take_foreign_photo
 from flame_fit.synth.photo import Shot, Staging, SyntheticPhoto, Thing, render_scene
 from flame_fit.synth.scenes import SceneRanges, random_scene
 from flame_fit.synth.sets import (
@@ -21,7 +20,6 @@ from flame_fit.synth.sets import (
     take_photo,
 )
 from flame_fit.synth.training_files import (
-    TRAINING_LAYOUTS,
     TrainingFile,
     training_files,
     training_paths,
@@ -29,9 +27,7 @@ from flame_fit.synth.training_files import (
 from flame_fit.synth.truth import PhotoTruth
 
 __all__ = [
-    "FOREIGN_VIEWS",
     "ForeignHead",
-    "ForeignView",
     "HARD_CASES",
     "MOST_PICTURES",
     "PICTURES_VERSION",
@@ -43,7 +39,6 @@ __all__ = [
     "Staging",
     "StagingRanges",
     "SyntheticPhoto",
-    "TRAINING_LAYOUTS",
     "Thing",
     "TrainingFile",
     "draw_setup",
@@ -54,7 +49,6 @@ __all__ = [
     "random_staging",
     "render_foreign",
     "render_scene",
-    "take_foreign_photo",
     "take_photo",
     "training_files",
     "training_paths",

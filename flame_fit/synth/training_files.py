@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal, get_args
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,7 +20,6 @@ from flame_fit.synth.head_frame import NOSE_TIP
 from flame_fit.synth.photo import SyntheticPhoto
 
 TrainingLayout = Literal["uv", "parsing"]
-TRAINING_LAYOUTS: tuple[TrainingLayout, ...] = get_args(TrainingLayout)
 MOST = 65535
 DEEPEST = 10.0
 """Metres that the largest value of a depth picture stands for, as in the data sets of FaceUV."""

@@ -88,20 +88,7 @@ class TrainedDecoder:
     mean_error: float
 
 
-@dataclass(frozen=True)
-class DecoderStep:
-    """What a step of training says.
-
-    Attributes:
-        number: From 1.
-        loss: Of the batch.
-    """
-
-    number: int
-    loss: float
-
-
-def _silent(step: DecoderStep) -> None:
+def _silent(number: int, loss: float) -> None:
     """Report nothing."""
 
 
@@ -110,7 +97,7 @@ def train_decoder(
     recipe: DecoderRecipe,
     *,
     generator: torch.Generator,
-    on_step: Callable[[DecoderStep], None] = _silent,
+    on_step: Callable[[int, float], None] = _silent,
 ) -> TrainedDecoder:
     """Train a texture generator.
 
@@ -120,7 +107,7 @@ def train_decoder(
         maps: The maps; what is not seen of one is learnt from the others.
         recipe: Size, length and rates.
         generator: Draws first codes and batches; on the CPU.
-        on_step: Called after each step.
+        on_step: Called after each step with its number, from 1, and the loss of its batch.
 
     Raises:
         InputError: Fewer than two maps, or maps of another size than the generator's.
@@ -153,7 +140,7 @@ def train_decoder(
         loss.backward()
         optimiser.step()
         schedule.step()
-        on_step(DecoderStep(number, float(loss.detach())))
+        on_step(number, float(loss.detach()))
     with torch.no_grad():
         vectors = torch.randn(AVERAGE_VECTORS, recipe.layout.latent, generator=generator)
         decoder.mapping.w_avg.copy_(decoder.mapping(vectors.to(codes)).mean(dim=0))

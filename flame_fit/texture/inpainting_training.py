@@ -56,20 +56,7 @@ class InpaintingRecipe:
             )
 
 
-@dataclass(frozen=True)
-class InpaintingStep:
-    """What a step of training says.
-
-    Attributes:
-        number: From 1.
-        loss: Of the batch.
-    """
-
-    number: int
-    loss: float
-
-
-def _silent(step: InpaintingStep) -> None:
+def _silent(number: int, loss: float) -> None:
     """Report nothing."""
 
 
@@ -102,7 +89,7 @@ def train_inpainting(
     generator: torch.Generator,
     start: InpaintingNetwork | None = None,
     half_precision: bool = False,
-    on_step: Callable[[InpaintingStep], None] = _silent,
+    on_step: Callable[[int, float], None] = _silent,
 ) -> InpaintingNetwork:
     """Train a network on samples of one chart, and on their mirror images.
 
@@ -115,7 +102,7 @@ def train_inpainting(
         generator: Draws batches; on the CPU.
         start: Network to go on from, of the grid's size; a new one if None.
         half_precision: Convolve in bfloat16.
-        on_step: Called after each step.
+        on_step: Called after each step with its number, from 1, and the loss of its batch.
 
     Returns:
         The network in evaluation mode.
@@ -152,7 +139,7 @@ def train_inpainting(
         loss.backward()
         optimiser.step()
         schedule.step()
-        on_step(InpaintingStep(number, float(loss.detach())))
+        on_step(number, float(loss.detach()))
     return network.eval().requires_grad_(requires_grad=False)
 
 

@@ -164,6 +164,30 @@ def test_a_checkpoint_without_dinov3_answers_the_same(place, tmp_path, capsys):
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize(("command", "kind"), [("uv", "uv"), ("parse", "parsing")])
+def test_every_weight_that_does_not_fit_is_printed(place, tmp_path, capsys, command, kind):
+    state = torch.load(place / f"{kind}.ckpt", weights_only=True)["state_dict"]
+    gone = [name for name in state if name.startswith("decoder.arm16") and "num_" not in name]
+    for name in gone:
+        del state[name]
+    state["loss.weight"] = torch.ones(3)
+    state["decoder.ffm_8.fc1.bias"] = torch.ones(2)
+    wrong = tmp_path / "wrong.ckpt"
+    torch.save(state, wrong)
+    photo = ("--input_dir", place / "photos/plain.png", "--output_dir", tmp_path / "out")
+    assert run(command, "infer", *photo, "--checkpoint", wrong) == cli.EXIT_SOME_FAILED
+    wrong.unlink()
+    *listed, message = capsys.readouterr().err.splitlines()
+    assert len(gone) > 1
+    assert listed == [
+        *(f"missing     {name}" for name in gone),
+        "unexpected  loss.weight",
+        "misshaped   decoder.ffm_8.fc1.bias (2,), expected (64,)",
+    ]
+    assert message.startswith(f"flame-fit: {wrong} does not fit a ")
+    assert f"{len(gone)} missing, 1 unexpected, 1 of another shape" in message
+
+
 def test_a_network_is_trained_out_of_a_file_of_settings(place, tmp_path, capsys):
     pytest.importorskip("lightning", reason="needs the extra train: lightning")
     pytest.importorskip("tensorboard", reason="needs the extra train: tensorboard")

@@ -10,13 +10,15 @@ from flame_fit.cli import assets_export, params
 from flame_fit.errors import UsageError
 from flame_fit.export import read_params
 from flame_fit.flame import load_assets
-from flame_fit.testing import save_assets, tiny_assets
+from flame_fit.head_models.model_arrays import model_arrays
+from flame_fit.head_models.npz_bytes import npz_bytes
+from flame_fit.testing import tiny_assets
 
 
 @pytest.fixture
 def model(tmp_path):
     path = tmp_path / "tiny.npz"
-    save_assets(tiny_assets(), path)
+    path.write_bytes(npz_bytes(model_arrays(tiny_assets())))
     return path
 
 

@@ -11,7 +11,9 @@ import torch
 
 from flame_fit.errors import AssetError, UsageError
 from flame_fit.flame import FlameModel, FlameParams, load_assets
-from flame_fit.testing import save_assets, tiny_assets
+from flame_fit.head_models.model_arrays import model_arrays
+from flame_fit.head_models.npz_bytes import npz_bytes
+from flame_fit.testing import tiny_assets
 
 
 def arrays_of(path: Path) -> dict[str, np.ndarray]:
@@ -22,7 +24,7 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.npz"
-    save_assets(tiny_assets(), path)
+    path.write_bytes(npz_bytes(model_arrays(tiny_assets())))
     return path
 
 

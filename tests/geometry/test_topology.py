@@ -1,4 +1,4 @@
-"""Meshes: normals, edges, borders, surface points, Laplacians."""
+"""Meshes: normals, edges, surface points, Laplacians."""
 
 import math
 
@@ -9,7 +9,6 @@ import torch
 from flame_fit.geometry.laplacian import cotangent_laplacian
 from flame_fit.geometry.topology import (
     SurfacePoints,
-    boundary_loops,
     face_normals,
     points_on_surface,
     unique_edges,
@@ -59,24 +58,6 @@ def test_edges_of_a_closed_mesh_satisfy_euler() -> None:
     edges = unique_edges(assets.faces)
     assert assets.v_template.shape[0] - edges.shape[0] + assets.faces.shape[0] == 2
     assert bool((edges[:, 0] < edges[:, 1]).all())
-    assert boundary_loops(assets.faces) == ()
-
-
-def test_border_of_a_square_runs_around_it() -> None:
-    (loop,) = boundary_loops(SQUARE)
-    assert loop.tolist() == [0, 1, 2, 3]
-
-
-def test_borders_are_found_longest_first() -> None:
-    # A strip of two squares around a missing triangle, and a triangle of its own.
-    faces = torch.tensor(((0, 1, 2), (0, 2, 3), (4, 5, 6)))
-    loops = boundary_loops(faces)
-    assert [len(loop) for loop in loops] == [4, 3]
-
-
-def test_two_borders_that_touch_are_two_loops() -> None:
-    loops = boundary_loops(torch.tensor(((0, 1, 2), (0, 3, 4))))
-    assert sorted(sorted(loop.tolist()) for loop in loops) == [[0, 1, 2], [0, 3, 4]]
 
 
 def test_surface_points_shared_and_by_mesh() -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from flame_fit.appearance import TextureSpace, linear_to_srgb, srgb_to_linear
-from flame_fit.config import FitConfig
+from flame_fit.appearance.texture_space import decode
+from flame_fit.config import FitConfig, TextureName
 from flame_fit.export import params_bytes, read_params
 from flame_fit.flame import FlameMesh
 from flame_fit.geometry import points_on_surface, project
@@ -25,10 +26,13 @@ from flame_fit.pipeline.decoder_fit import (
     fit_decoder_texture,
 )
 from flame_fit.pipeline.head_crop import head_square
+from flame_fit.pipeline.plan import plan_for
 from flame_fit.pipeline.refine import PhotoFace
+from flame_fit.pipeline.result import FitResult
 from flame_fit.priors.face_likeness import load_identity_network, load_perceptual_network
 from flame_fit.scene import SceneParams
 from flame_fit.synth import random_scene, render_scene
+from flame_fit.texture.from_photo import codes_alone
 from flame_fit.texture.texel_geometry import face_region
 from tests.pipeline.decoders import LAYOUT, write_decoder
 from tests.priors.face_likeness.states import small_backbone, small_lpips, small_vgg16
@@ -167,27 +171,79 @@ def test_identity_and_looks_count_where_their_networks_are_given(known, tmp_path
     assert found.reports[-1].cost == pytest.approx(total, rel=1e-4)
 
 
-def test_a_fit_can_be_asked_for_it(known, tmp_path, monkeypatch) -> None:
-    fits = []
+@dataclass(frozen=True)
+class Asked:
+    """A fit as a user asks for it, with a few steps of the decoder's stages."""
 
-    def fit(*given, **named):
-        stages = LatentPlan(short(LatentPlan().texture, 2), short(LatentPlan().joint, 2))
-        fits.append(fit_decoder_texture(*given, **named, stages=stages))
-        return fits[-1]
+    result: FitResult
+    decoder: DecoderFit
 
-    monkeypatch.setattr(look, "fit_decoder_texture", fit)
-    path = save_png(tmp_path / "photo.png", known.face.photo.srgb)
-    (result,) = known.session.fit(path)
+    def map(self, name: str) -> torch.Tensor:
+        (image,) = (each.image for each in self.result.export.maps if each.name == name)
+        return torch.from_numpy(image)
+
+    def texture(self) -> torch.Tensor:
+        return torch.from_numpy(self.result.export.texture.astype(np.float32) / 255.0)
+
+
+@pytest.fixture
+def ask(known, tmp_path, monkeypatch):
+    """Fits the known picture with a texture made of what is asked for."""
+    photo = save_png(tmp_path / "photo.png", known.face.photo.srgb)
+    stages = LatentPlan(short(LatentPlan().texture, 2), short(LatentPlan().joint, 2))
+
+    def fitted(texture: TextureName) -> Asked:
+        fits = []
+
+        def fit(*given, **named):
+            fits.append(fit_decoder_texture(*given, **named, stages=stages))
+            return fits[-1]
+
+        monkeypatch.setattr(look, "fit_decoder_texture", fit)
+        config = replace(known.session.config, texture=texture)
+        monkeypatch.setattr(known.session, "plan", plan_for(config))
+        (result,) = known.session.fit(photo)
+        return Asked(result, *fits)
+
+    return fitted
+
+
+def test_a_fit_can_be_asked_for_it(ask, tmp_path) -> None:
+    asked = ask("decoder")
+    result, decoder = asked.result, asked.decoder
     names = [stage.name for stage in result.report.stages]
     assert names[-2:] == ["texture latents", "texture latents and head"]
-    assert torch.equal(result.scene.lighting, fits[0].scene.lighting)
+    assert torch.equal(result.scene.lighting, decoder.scene.lighting)
     kept = tmp_path / "params.npz"
     kept.write_bytes(params_bytes(result.export.params))
-    np.testing.assert_array_equal(read_params(kept).texture_latents, fits[0].latents.numpy())
-    maps = {each.name: each.image for each in result.export.maps}
-    assert int(maps["confidence"].max()) == 0
-    texture = result.export.texture.astype(np.float32) / 255.0
-    drawn = linear_to_srgb(fits[0].albedo)
-    wide = drawn.repeat_interleave(2, dim=0).repeat_interleave(2, dim=1).numpy()
-    inside = maps["mask"] > 0
-    assert float(np.abs(texture - wide)[inside].mean()) < 0.02
+    np.testing.assert_array_equal(read_params(kept).texture_latents, decoder.latents.numpy())
+    assert int(asked.map("confidence").max()) == 0
+    drawn = linear_to_srgb(decoder.albedo)
+    wide = drawn.repeat_interleave(2, dim=0).repeat_interleave(2, dim=1)
+    inside = asked.map("mask") > 0
+    assert float((asked.texture() - wide).abs()[inside].mean()) < 0.02
+
+
+@pytest.mark.parametrize("texture", ["complete", "bake"])
+def test_it_lies_below_what_the_photo_shows(known, ask, texture) -> None:
+    """Few steps leave the decoder off the truth, which the photo shows where it shows anything."""
+    asked, tools = ask(texture), known.session.tools
+    codes = decode(tools.texture_space, asked.result.scene.texture_code)[0].clamp(0.0, 1.0)
+    true, drawn, usual = (
+        linear_to_srgb(codes_alone(albedo, layout=tools.layout))
+        for albedo in (known.albedo, asked.decoder.albedo, codes)
+    )
+    inside, confidence = asked.map("mask") > 0, asked.map("confidence").float() / 255.0
+    shown, unseen = inside & (confidence > 0.5), inside & (confidence == 0.0)
+
+    def gap(first: torch.Tensor, second: torch.Tensor, where: torch.Tensor) -> float:
+        return float((first - second).abs()[where].mean())
+
+    made = asked.texture()
+    assert gap(made, true, shown) < 0.85 * gap(drawn, true, shown)
+    assert gap(usual, drawn, unseen) > 0.05
+    if texture == "bake":
+        assert gap(made, drawn, unseen) < 0.5 / 255
+    else:
+        # The tone of what is shown, and what the network fills in, lie between them.
+        assert gap(made, drawn, unseen) < 0.4 * gap(made, usual, unseen)

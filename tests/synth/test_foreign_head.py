@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import normalize
 
+from flame_fit.appearance import directional_to_sh, white_lighting
 from flame_fit.asset_files import ASSETS_VARIABLE
 from flame_fit.errors import AssetError
 from flame_fit.geometry import project, unproject
+from flame_fit.geometry.rotations import HeadAngles
 from flame_fit.priors import resolve_face_models
 from flame_fit.render import make_rasterizer
-from flame_fit.synth import FOREIGN_VIEWS, ForeignView, load_foreign_head, take_foreign_photo
+from flame_fit.synth import load_foreign_head, place_head, render_foreign
 
 SIZE = (256, 256)
+FROM_LEFT = torch.tensor([1.0, 0.2, 0.35])
+"""Towards a lamp at the person's left, world axes."""
 RIGHT_OUTER, RIGHT_INNER, LEFT_INNER, LEFT_OUTER, NOSE_BASE, RIGHT_MOUTH, LEFT_MOUTH = range(7)
 
 
@@ -28,13 +33,24 @@ def head(shared_data):
         return load_foreign_head(shared_data / "hifi3dpp", rasterizer=make_rasterizer("warp"))
 
 
-def take(head, view):
-    return take_foreign_photo(head, view, image_size=SIZE, rasterizer=make_rasterizer("warp"))
+def placed(*, yaw_degrees):
+    angles = HeadAngles(*torch.deg2rad(torch.tensor([yaw_degrees, 0.0, 0.0])))
+    return place_head(angles, focal_pixels=2.0 * SIZE[0], distance=0.85, image_size=SIZE)
+
+
+def take(head, *, yaw_degrees=0.0, lighting=None):
+    return render_foreign(
+        head,
+        placed(yaw_degrees=yaw_degrees),
+        white_lighting() if lighting is None else lighting,
+        image_size=SIZE,
+        rasterizer=make_rasterizer("warp"),
+    )
 
 
 @pytest.fixture(scope="module")
 def frontal(head):
-    return take(head, ForeignView(0.0))
+    return take(head)
 
 
 def test_it_has_the_size_of_a_person_in_metres(head):
@@ -69,7 +85,7 @@ def test_its_face_leaves_out_ears_neck_and_the_back_of_the_head(head):
 
 
 def test_its_pictures_agree_with_their_truth(head, frontal):
-    placement = ForeignView(0.0).placement(SIZE)
+    placement = placed(yaw_degrees=0.0)
     world = placement.to_world(head.landmarks)
     expected = project(placement.camera, world[None]).pixels[0]
     np.testing.assert_allclose(frontal.truth.landmarks, expected, atol=1e-3)
@@ -85,13 +101,14 @@ def test_its_pictures_agree_with_their_truth(head, frontal):
 
 
 def test_it_turns_to_its_left_and_is_lit_from_its_left(head, frontal):
-    turned = take(head, ForeignView(30.0))
+    turned = take(head, yaw_degrees=30.0)
     eyes = turned.truth.landmarks[[RIGHT_OUTER, LEFT_OUTER], 0].mean()
     ahead = turned.truth.landmarks[NOSE_BASE, 0] - eyes
     straight = frontal.truth.landmarks[NOSE_BASE, 0]
     assert ahead > 5.0
     assert abs(straight - frontal.truth.landmarks[[0, 3], 0].mean()) < 3.0
-    lit = take(head, ForeignView(0.0, light="left"))
+    lamp = directional_to_sh(normalize(FROM_LEFT, dim=0), torch.full((3,), 0.75))
+    lit = take(head, lighting=0.45 * white_lighting() + lamp)
     row, column = np.nonzero(lit.truth.skin)
     left = column > straight
     light = lit.srgb[row, column].astype(float).sum(axis=1)
@@ -103,14 +120,6 @@ def test_eyes_are_seen_and_are_not_skin(frontal):
     eyes = truth.solid > 0
     assert 30 < eyes.sum() < 2000
     assert not truth.skin[eyes].any()
-
-
-def test_views_have_names_of_their_own_and_cover_the_range():
-    assert len({view.name for view in FOREIGN_VIEWS}) == len(FOREIGN_VIEWS)
-    yaws = [view.yaw_degrees for view in FOREIGN_VIEWS]
-    assert min(yaws) == -45.0
-    assert max(yaws) == 45.0
-    assert {view.light for view in FOREIGN_VIEWS} == {"even", "frontal", "left", "right", "top"}
 
 
 def test_a_folder_without_the_head_is_refused(tmp_path):

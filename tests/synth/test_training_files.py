@@ -11,7 +11,7 @@ import pytest
 
 from flame_fit.geometry import project
 from flame_fit.priors.face_labels import FaceLabel
-from flame_fit.synth import TRAINING_LAYOUTS, Staging, training_files, training_paths
+from flame_fit.synth import Staging, training_files, training_paths
 from flame_fit.synth.accessories import Glasses
 from flame_fit.synth.hair import Hair
 from flame_fit.synth.training_files import DEEPEST, MOST, NECK_JOINT
@@ -23,6 +23,8 @@ from flame_fit.training.uv_files import (
     read_uv,
 )
 
+LAYOUTS = ("uv", "parsing")
+
 
 @pytest.fixture(scope="module")
 def photo(take, frontal):
@@ -33,7 +35,7 @@ def photo(take, frontal):
     return take(frontal, Staging(things=things))
 
 
-@pytest.fixture(scope="module", params=TRAINING_LAYOUTS)
+@pytest.fixture(scope="module", params=LAYOUTS)
 def folder(request, photo, model, tmp_path_factory):
     out = tmp_path_factory.mktemp(request.param)
     for file in training_files(photo, model, number=12, layout=request.param):
@@ -47,7 +49,7 @@ def pixels(path):
     return np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
 
 
-@pytest.mark.parametrize("layout", TRAINING_LAYOUTS)
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_files_are_those_that_are_announced_and_the_picture_comes_last(photo, model, layout):
     files = training_files(photo, model, number=12, layout=layout)
     assert tuple(file.path for file in files) == training_paths(12, layout)

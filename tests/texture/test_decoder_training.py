@@ -44,7 +44,7 @@ def test_maps_are_learnt_and_holes_are_seen_through() -> None:
     torch.manual_seed(0)
     done = train_decoder(
         family(hidden=0.3), TINY, generator=torch.Generator().manual_seed(0),
-        on_step=lambda step: losses.append(step.loss),
+        on_step=lambda number, loss: losses.append(loss),
     )  # fmt: skip
     assert len(losses) == TINY.steps and np.mean(losses[-20:]) < 0.2 * losses[0]
     spread = float((truth - truth.mean(0)).abs().mean())

@@ -149,7 +149,7 @@ def test_training_finds_a_rule(grid):
         grid,
         InpaintingRecipe(steps=80, batch=4, rate=5e-3),
         generator=torch.Generator().manual_seed(0),
-        on_step=lambda step: losses.append(step.loss),
+        on_step=lambda number, loss: losses.append(loss),
     )
     assert len(losses) == 80 and not network.training
     with torch.no_grad():

@@ -42,17 +42,6 @@ class ConvertedRelease:
     """Digest of the file it was converted from."""
 
 
-def convert_release(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a head model of any release, ready for `numpy.savez`.
-
-    See `read_release`, which also tells which release it is.
-
-    Raises:
-        AssetError: not a head model, damaged, or holding anything a head model has no use for.
-    """
-    return dict(read_release(path).arrays)
-
-
 def read_release(path: Path) -> ConvertedRelease:
     """Read a head model of any release; nothing the file contains is ever run.
 

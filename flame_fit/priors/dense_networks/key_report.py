@@ -1,6 +1,5 @@
 """What is wrong with a file of weights: every name that is missing, unexpected or misshaped."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,6 @@ from flame_fit.errors import AssetError
 # torch counts batches only since 2018; files from before lack the count, and nothing uses it.
 COUNTER = "num_batches_tracked"
 _LONGEST_NAME = 80
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ class KeyReport:
 
 
 class WrongWeightsError(AssetError):
-    """A file of weights does not fit its network.
+    """A file of weights does not fit its network; its details are all lines of the report.
 
     Attributes:
         report: Every difference.
@@ -85,6 +82,7 @@ class WrongWeightsError(AssetError):
 
     def __init__(self, path: Path, network: str, report: KeyReport) -> None:
         self.report = report
+        self.details = report.lines()
         super().__init__(
             f"{path} does not fit a {network}: of its weights {report.summary()};"
             " give the file that belongs to this network"
@@ -94,7 +92,7 @@ class WrongWeightsError(AssetError):
 def require_fitting(
     path: Path, network: str, expected: Mapping[str, Sequence[int]], found: Mapping[str, Tensor]
 ) -> None:
-    """Refuse a file whose weights do not fit; the log lists every difference.
+    """Refuse a file whose weights do not fit.
 
     Args:
         path: The file, for messages.
@@ -107,9 +105,6 @@ def require_fitting(
     """
     report = compare_weights(expected, found)
     if not report.fits:
-        # One record for each, so that a line of the log is a weight.
-        for line in report.lines():
-            _log.info("%s", line)
         raise WrongWeightsError(path, network, report)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from flame_fit.errors import AssetError, UsageError
-from flame_fit.priors.dense_networks.key_report import WrongWeightsError, compare_weights
+from flame_fit.priors.dense_networks.key_report import require_fitting
 from flame_fit.priors.dense_networks.weight_files import read_weights
 from flame_fit.priors.texture_decoder.generator import (
     FIRST_SIDE,
@@ -63,11 +63,8 @@ def load_texture_generator(
     layout = _layout(path, tensors)
     with torch.device("meta"):
         generator = TextureGenerator(layout)
-    report = compare_weights(
-        {name: tuple(value.shape) for name, value in generator.state_dict().items()}, tensors
-    )
-    if not report.fits:
-        raise WrongWeightsError(path, _LABEL, report)
+    expected = {name: tuple(value.shape) for name, value in generator.state_dict().items()}
+    require_fitting(path, _LABEL, expected, tensors)
     generator.load_state_dict(tensors, assign=True)
     generator = generator.eval().requires_grad_(requires_grad=False).to(device)
     named: DecoderVariant = "face_crop" if FACE_CROP_MARK in path.name else "whole"
