@@ -26,6 +26,7 @@ from flame_fit.pipeline.landmark_terms import MESH_COUNT
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.priors.face_shares import FaceShares, face_shares
 from flame_fit.priors.skin import skin_weight
+from flame_fit.priors.skin_rivals import SkinRivals, skin_rivals
 from flame_fit.scene import SceneParams
 
 
@@ -95,12 +96,13 @@ def view_skin(
     inside = inside_photo(photo, crop)
     person = inside if evidence.person is None else inside * evidence.person.on_crop(crop)
     head = _Head(mesh, view, camera)
-    shares = None if evidence.parsing is None else face_shares(evidence.parsing, crop)
-    if shares is None:
+    if evidence.parsing is None:
         weight = surface = _skin(photo, crop, head, tools, person=person, shares=None)
     else:
+        shares = face_shares(evidence.parsing, crop)
         person = person * (1.0 - shares.cover)
-        weight = _skin(photo, crop, head, tools, person=inside, shares=shares)
+        rivals = skin_rivals(evidence.parsing, crop)
+        weight = _skin(photo, crop, head, tools, person=inside, shares=shares, rivals=rivals)
         beard = _coverage(head, tools) * inside * shares.beard
         surface = torch.maximum(weight, torch.from_numpy(beard).to(weight))
     return SkinView(
@@ -132,6 +134,7 @@ def _skin(
     *,
     person: Float[np.ndarray, "H W"],
     shares: FaceShares | None,
+    rivals: SkinRivals | None = None,
 ) -> Float[Tensor, "H W"]:
     """Return the skin weight of the crop: the rendered skin where the photo looks like it."""
     points = tools.model.landmark_points(head.mesh, "mediapipe")
@@ -143,6 +146,7 @@ def _skin(
         person=person,
         coverage=_coverage(head, tools),
         shares=shares,
+        rivals=rivals,
     )
     return torch.from_numpy(weight.astype(np.float32)).to(tools.device)
 

@@ -8,6 +8,7 @@ from flame_fit.image_files import srgb8_to_linear
 from flame_fit.priors.face_mesh_topology import CHIN, MOUTH, TOP
 from flame_fit.priors.face_regions import face_region, features_of_face, inner_skin, skin_holes
 from flame_fit.priors.face_shares import FaceShares
+from flame_fit.priors.hair_strands import hair_strands
 from flame_fit.priors.skin_colour import (
     colour_features,
     fit_other_colours,
@@ -15,6 +16,7 @@ from flame_fit.priors.skin_colour import (
     other_log_density,
     skin_log_density,
 )
+from flame_fit.priors.skin_rivals import SkinRivals
 
 # Colours are judged on a copy in which the face is this high: hair strands still show, noise does
 # not.
@@ -44,6 +46,7 @@ def skin_weight(
     person: Float[np.ndarray, "H W"] | None = None,
     coverage: Float[np.ndarray, "H W"] | None = None,
     shares: FaceShares | None = None,
+    rivals: SkinRivals | None = None,
     exclude_holes: bool = True,
 ) -> Float[np.ndarray, "H W"]:
     """Weight 0..1 of bare skin for every pixel of a crop; brows and lips count as skin.
@@ -58,6 +61,7 @@ def skin_weight(
         coverage: Where the rendered head shows skin; the mesh region with a raised forehead
             without it.
         shares: What a parsing says of the crop.
+        rivals: What it says of things that pass for skin; counts only beside `shares`.
         exclude_holes: Leave out eye openings and the mouth opening.
     """
     size = srgb.shape[:2]
@@ -67,14 +71,22 @@ def skin_weight(
     scale = min(_FACE_HEIGHT / max(float(np.ptp(pixels[:, 1])), 1.0), _SIDE_LIMIT / max(size))
     parsed = None if shares is None else shares.skin
     if scale >= 1:
-        likelihood = skin_likelihood(srgb, pixels, region, parsed=parsed)
+        likelihood = skin_likelihood(srgb, pixels, region, parsed=parsed, rivals=rivals)
     else:
         small = (round(size[1] * scale), round(size[0] * scale))
         zoom = np.array([small[0] / size[1], small[1] / size[0]])
-        maps = (srgb, region) if parsed is None else (srgb, region, parsed)
-        shrunk = [cv2.resize(each, small, interpolation=cv2.INTER_AREA) for each in maps]
+
+        def shrunk(values: np.ndarray) -> np.ndarray:
+            return cv2.resize(values, small, interpolation=cv2.INTER_AREA)
+
         likelihood = skin_likelihood(
-            shrunk[0], pixels * zoom, shrunk[1], parsed=None if parsed is None else shrunk[2]
+            shrunk(srgb),
+            pixels * zoom,
+            shrunk(region),
+            parsed=None if parsed is None else shrunk(parsed),
+            rivals=None
+            if rivals is None
+            else SkinRivals(shrunk(rivals.alike), shrunk(rivals.hair)),
         )
         likelihood = cv2.resize(likelihood, size[::-1], interpolation=cv2.INTER_LINEAR)
     weight = region * likelihood
@@ -90,6 +102,7 @@ def skin_likelihood(
     region: Float[np.ndarray, "H W"],
     *,
     parsed: Float[np.ndarray, "H W"] | None = None,
+    rivals: SkinRivals | None = None,
 ) -> Float[np.ndarray, "H W"]:
     """Probability of skin by colour in a region, 0..1, and by a parsing where there is one.
 
@@ -101,6 +114,7 @@ def skin_likelihood(
         pixels: Face mesh in crop pixels.
         region: Where skin may be.
         parsed: Probability of skin by a parsing, coarser than the crop.
+        rivals: What it says of things that pass for skin.
     """
     size = srgb.shape[:2]
     features = colour_features(srgb8_to_linear(srgb))
@@ -113,15 +127,19 @@ def skin_likelihood(
     colour = fit_skin_colour(features, seeds, pixels)
     density = skin_log_density(features, colour)
     typical = float(np.quantile(density[seeds], _ODD_SHARE))
-    face = inside & (face_region(pixels, size) > _HALF)
+    oval = face_region(pixels, size) > _HALF
     alike = inside & (density > typical) & (outline < _HALF)
     colour = fit_skin_colour(features, alike, pixels)
     density = skin_log_density(features, colour)
     other = fit_other_colours(features, _surround(inside, pixels, density < typical))
     by_colour = density - other_log_density(features, other)
     if parsed is not None:
-        return _joined(parsed, by_colour, outline)
-    depth = cv2.distanceTransform(face.astype(np.uint8), cv2.DIST_L2, 3)
+        joined = _joined(parsed, by_colour, outline, rivals)
+        if rivals is None:
+            return joined
+        skin = oval & (joined * region > _HALF)
+        return joined * (1.0 - _strands(features, skin, rivals.hair, pixels, outline))
+    depth = cv2.distanceTransform((inside & oval).astype(np.uint8), cv2.DIST_L2, 3)
     odds = _ODDS_AT_RIM + (_ODDS_INSIDE - _ODDS_AT_RIM) * np.minimum(depth / _RIM_WIDTH, 1.0)
     likelihood = _connected(_probability(odds + by_colour), seeds)
     return _fill_features(likelihood, outline)
@@ -137,12 +155,31 @@ def _joined(
     parsed: Float[np.ndarray, "H W"],
     by_colour: Float[np.ndarray, "H W"],
     outline: Float[np.ndarray, "H W"],
+    rivals: SkinRivals | None,
 ) -> Float[np.ndarray, "H W"]:
     """Probability by parsing and colour together; brows, lips and nostrils go by the parsing."""
     least = 1.0 / (1.0 + np.exp(_PARSED_ODDS))
-    sure = np.clip(parsed, least, 1.0 - least)
-    odds = np.log(sure / (1.0 - sure)) + np.clip(by_colour, -_COLOUR_ODDS, _COLOUR_ODDS)
+    factor = np.exp(np.clip(by_colour, -_COLOUR_ODDS, _COLOUR_ODDS))
+    alike = np.zeros_like(parsed) if rivals is None else rivals.alike
+    skin = np.clip(parsed, least, 1.0 - least)
+    other = np.maximum(1.0 - skin - alike, least)
+    # What has skin's colours gains as much as skin where the colours are skin's.
+    odds = np.log(skin * factor / (other + alike * factor))
     return (1.0 - outline) * _probability(odds) + outline * parsed
+
+
+def _strands(
+    features: Float[np.ndarray, "H W 3"],
+    skin: Bool[np.ndarray, "H W"],
+    hair: Float[np.ndarray, "H W"],
+    pixels: Float[np.ndarray, "n 2"],
+    outline: Float[np.ndarray, "H W"],
+) -> Float[np.ndarray, "H W"]:
+    """How much of each pixel a strand of hair hides, 0..1."""
+    found = hair_strands(features, skin, hair > _HALF, pixels, outline=outline > _HALF)
+    if not found.any():
+        return np.zeros_like(hair)
+    return cv2.blur(cv2.dilate(found.astype(np.float32), np.ones((3, 3))), (3, 3))
 
 
 def _connected(
