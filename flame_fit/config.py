@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PresetName = Literal["fast", "standard", "detailed"]
 DetectorName = Literal["auto", "mediapipe478", "mediapipe468"]
+ShapeFromShading = Literal["auto", "always", "never"]
 TextureName = Literal["complete", "bake", "offset", "pca", "decoder"]
 
 TEXTURE_SIZES = range(64, 8192 + 1)
@@ -165,9 +166,9 @@ class FitConfig:
     """Side of the written texture in pixels."""
     seed: int = 0
     """Of the random numbers."""
-    shape_from_shading: bool = False
-    """Let shading bend the shape; else skin colours only move it. It helps on heads that the
-    texture space knows and harms on others."""
+    shape_from_shading: ShapeFromShading = "auto"
+    """Whether shading bends the shape, where skin colours only move it otherwise: auto where the
+    texture space explains the photo almost to the noise; elsewhere it does harm."""
     overlay_landmarks: bool = False
     """Draw the fitted landmarks into the overview picture."""
     overlay_uncertainty: bool = False
@@ -185,9 +186,9 @@ class FitConfig:
             )
         if self.focal is not None and not (math.isfinite(self.focal) and self.focal > 0):
             raise UsageError(f"--focal is {self.focal}; give a number of pixels above 0")
-        if self.shape_from_shading and self.weights.photometric == 0:
+        if self.shape_from_shading == "always" and self.weights.photometric == 0:
             raise UsageError(
-                "--shape-from-shading bends the shape by skin colours, which do not count; "
+                "--shape-from-shading always bends the shape by skin colours, which do not count; "
                 "give --weights.photometric 1 too"
             )
         self._check_decoder()

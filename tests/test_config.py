@@ -49,7 +49,7 @@ def test_config_is_frozen_to_the_leaves():
         (lambda: replace(FitConfig(), focal=float("nan")), "--focal is nan"),
         (lambda: replace(FitConfig(), face=0), "--face is 0; .* largest, all or a number from 1"),
         (
-            lambda: replace(PRESETS["fast"], shape_from_shading=True),
+            lambda: replace(PRESETS["fast"], shape_from_shading="always"),
             "--shape-from-shading .* give --weights.photometric 1 too",
         ),
         (lambda: TermWeights(landmarks=0.0), "--weights.landmarks is 0; .* above 0"),

@@ -1,6 +1,6 @@
 """Albedo, light and colour."""
 
-from flame_fit.appearance.colour import linear_to_srgb, luminance, srgb_to_linear
+from flame_fit.appearance.colour import linear_to_srgb, linear_to_srgb8, luminance, srgb_to_linear
 from flame_fit.appearance.lighting import (
     directional_to_sh,
     shade,
@@ -15,6 +15,7 @@ __all__ = [
     "decode",
     "directional_to_sh",
     "linear_to_srgb",
+    "linear_to_srgb8",
     "load_texture_space",
     "luminance",
     "shade",

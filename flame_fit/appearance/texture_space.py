@@ -32,6 +32,11 @@ class TextureSpace:
         """Return the space with another dtype or on another device."""
         return move(self, dtype=dtype, device=device)
 
+    def first(self, count: int) -> "TextureSpace":
+        """Return the space of the first components, which are read faster without the others."""
+        basis, scale = self.basis[..., :count].contiguous(), self.scale[:count]
+        return TextureSpace(self.mean, basis, scale, self.chart)
+
 
 @dataclass(frozen=True, eq=False)
 class SampledTexture:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 import flame_fit
-from flame_fit.appearance import linear_to_srgb
+from flame_fit.appearance import linear_to_srgb8
 from flame_fit.config import FitConfig
 from flame_fit.export import (
     Backends,
@@ -42,11 +42,8 @@ from flame_fit.pipeline.result import FitResult
 from flame_fit.pipeline.stages import StageReport as SolvedStage
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.pipeline.uncertainty import Uncertainty, vertex_deviation
-from flame_fit.render import render_shape
-from flame_fit.render.interpolation import interpolate_covered
-from flame_fit.render.rasterizer import rasterize_covered
-from flame_fit.render.screen import to_screen
-from flame_fit.texture import dilate, shade_texture
+from flame_fit.render import ClayShader, interpolate_covered, paint
+from flame_fit.texture import shade_texture
 from flame_fit.texture.texel_geometry import chart_of, face_region
 
 MILLIMETRES = 1000.0
@@ -122,10 +119,9 @@ def _shaded(look: Look, tools: FitTools) -> Float[Tensor, "U U 3"]:
     """Return the texture under the light of the photo, linear."""
     texels = tools.layout.texels
     lighting = look.scene.lighting[0]
-    lit = shade_texture(
+    return shade_texture(
         look.maps.albedo, look.mesh.vertices[0], tools.assets, lighting, texels=texels
     )
-    return dilate(lit, texels)
 
 
 def _eye_faces(assets: FlameAssets) -> Bool[np.ndarray, " F"] | None:
@@ -145,7 +141,7 @@ def to_uint8(values: Float[Tensor, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
 
 def to_srgb8(linear: Float[Tensor, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     """Return linear colours as 8-bit sRGB."""
-    return to_uint8(linear_to_srgb(linear.clamp(0.0, 1.0)))
+    return _numpy(linear_to_srgb8(linear))
 
 
 def _in_model_space(params: FlameParams) -> FlameParams:
@@ -223,10 +219,7 @@ def _uncertainty(fitted: FittedFace, tools: FitTools) -> ExportUncertainty:
 def _deviation_image(fitted: FittedFace, tools: FitTools) -> Float[np.ndarray, "H W"]:
     """Return how unsure the shape is at each pixel of the picture, millimetres."""
     look = fitted.look
-    screen = to_screen(look.mesh.vertices, look.scene.camera.crop(look.crop))
-    covered = rasterize_covered(
-        screen, look.mesh.faces, look.crop.size, rasterizer=tools.rasterizer
-    )
+    covered = look.render.surface.covered
     deviation = vertex_deviation(tools.model, fitted.uncertainty)
     values = interpolate_covered(covered, look.mesh.faces, deviation[None, :, None])
     return MILLIMETRES * _numpy(covered.scatter(values)[0, ..., 0])
@@ -245,15 +238,8 @@ def _fitted_landmarks(fitted: FittedFace, tools: FitTools) -> Float[Tensor, "L 2
 def _overlay(
     fitted: FittedFace, landmarks: Float[Tensor, "L 2"], tools: FitTools, config: FitConfig
 ) -> OverlayImages:
-    look, scene = fitted.look, fitted.look.scene
-    clay = render_shape(
-        look.mesh,
-        scene.camera.crop(look.crop),
-        image_size=look.crop.size,
-        rasterizer=tools.rasterizer,
-        supersampling=1,
-        edges=tools.edges,
-    )
+    look = fitted.look
+    clay = paint(look.render.surface, ClayShader())
     coverage = look.render.coverage[0]
     # The writer blends by coverage itself, so the render goes there without it.
     covered = coverage.clamp_min(1e-3)[..., None]
@@ -322,8 +308,7 @@ def _coverage(look: Look, tools: FitTools) -> float:
         return math.nan
     face = assets.regions.mask("face")[assets.faces].all(dim=-1)
     inside = face[layout.texels.surface.face_index]
-    shown = look.shown.reshape(-1)[layout.texels.texel]
-    return float(shown[inside].mean())
+    return float(look.shown.reshape(-1)[layout.texels.texel[inside]].mean())
 
 
 def _stages(fitted: FittedFace) -> tuple[StageReport, ...]:

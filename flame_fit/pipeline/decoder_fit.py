@@ -192,9 +192,9 @@ def _lit(
 ) -> StageResult:
     """Fit the light with what the decoder draws, whose skin may be brighter than other spaces'."""
     space = decoder.draws.space
-    count = space.scale.shape[0]
-    own = dataclasses.replace(tools, texture_space=space, texture_count=count)
-    blank = dataclasses.replace(start, texture_code=start.texture_code.new_zeros(1, count))
+    own = dataclasses.replace(tools, texture_space=space)
+    none = start.texture_code.new_zeros(1, own.texture_count)
+    blank = dataclasses.replace(start, texture_code=none)
     return fit_appearance([skin], blank, plan.fine_level, tools=own, plan=plan, seed=seed)
 
 

@@ -27,7 +27,13 @@ from flame_fit.pipeline.skin_evidence import SKIN_THRESHOLD
 from flame_fit.pipeline.skin_view import SkinView, view_skin
 from flame_fit.pipeline.stages import StageResult
 from flame_fit.pipeline.tools import FitTools
-from flame_fit.render import Prediction, RenderOptions, render, sample_texture_at
+from flame_fit.render import (
+    Prediction,
+    TextureShader,
+    VisibleSurface,
+    paint,
+    sample_texture_at,
+)
 from flame_fit.scene import SceneParams
 from flame_fit.texture import TextureMaps
 from flame_fit.texture.texel_geometry import chart_of
@@ -145,16 +151,9 @@ def fit_look(
 def _render(
     skin: SkinView, albedo: Float[Tensor, "U U 3"], scene: SceneParams, tools: FitTools
 ) -> Prediction:
-    return render(
-        skin.mesh,
-        chart_of(tools.assets),
-        skin.camera,
-        albedo[None],
-        scene.lighting,
-        image_size=skin.crop.size,
-        rasterizer=tools.rasterizer,
-        options=RenderOptions(edges=tools.edges),
-    )
+    view = skin.view
+    surface = VisibleSurface(view.covered, view.screen, skin.mesh.faces, view.normals, tools.edges)
+    return paint(surface, TextureShader(chart_of(tools.assets), albedo[None], scene.lighting))
 
 
 def _measured_skin(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from jaxtyping import Float, Int
@@ -74,7 +75,7 @@ class Objective:
             place.reshape(each.shape)
             for place, each in zip(places.split(sizes), corners, strict=True)
         )
-        self._moves_head = any(name in FLAME_BLOCKS for name in free)
+        self._head_spans = _head_spans(self.layout)
 
     def scene(self, value: Float[Tensor, "b n"]) -> SceneParams:
         """Return the scenes of a vector."""
@@ -119,15 +120,16 @@ class Objective:
         gradient = value.new_zeros(len(value), count)
         cost = value.new_zeros(len(value))
         by_vertex, positions = None, None
-        if self._moves_head:
+        if self._head_spans:
             moved = vertex_jacobian(self._selection, scene.flame)
             by_vertex, positions = self._vertex_rows(moved), moved.positions
         every = self._rows(scene, wanted=self.layout.names, positions=positions)
         for term, rows, corners in zip(self._terms, every, self._corners, strict=True):
             cost = cost + _weighted(term, rows)
             residual, jacobian = self._whitened(term, rows, by_vertex, corners)
-            matrix.baddbmm_(jacobian.mT, jacobian)
-            gradient.unsqueeze(-1).baddbmm_(jacobian.mT, residual[..., None])
+            reach = slice(jacobian.shape[-1])
+            matrix[:, reach, reach].baddbmm_(jacobian.mT, jacobian)
+            gradient[:, reach, None].baddbmm_(jacobian.mT, residual[..., None])
         for prior in self._priors:
             cost = cost + prior.weight * _half_square(prior, value, self.layout)
             self._add_prior(prior, value, matrix, gradient)
@@ -140,14 +142,14 @@ class Objective:
         wanted: Collection[str],
         positions: Float[Tensor, "b v 3"] | None = None,
     ) -> list[TermRows]:
-        """Return the rows of every term, relative ones already centred."""
+        """Return the rows of every term, without the constants that nobody knows."""
         if positions is None:
             positions = vertex_positions(self._selection, scene.flame)
         every = []
         for term, corners in zip(self._terms, self._corners, strict=True):
             rows = term.rows(_gather(positions, corners), scene, wanted=wanted)
-            if term.relative:
-                residual = rows.residual - _mean(rows.residual, term.weight)
+            if term.per_constant is not None:
+                residual = _without_constant(rows.residual, term.per_constant, term.weight)
                 rows = TermRows(residual, rows.by_corner, rows.by_block)
             every.append(rows)
         return every
@@ -165,29 +167,29 @@ class Objective:
         by_vertex: Float[Tensor, "b v 3 size"] | None,
         corners: Int[Tensor, "#b n 3"] | Int[Tensor, "n 3"],
     ) -> tuple[Float[Tensor, "b rows"], Float[Tensor, "b rows columns"]]:
-        """Return residuals and Jacobian times the roots of their weights."""
+        """Return residuals and Jacobian times the roots of their weights.
+
+        The Jacobian ends with the last block that moves this term: landmarks know no colours.
+        """
         squared = (rows.residual**2).sum(dim=-1)
         robust = geman_mcclure_weight(squared / term.robust_scale**2, scale=1.0)
         root = (term.weight * robust).sqrt()[..., None]
         batch, count, channels = rows.residual.shape
-        jacobian = rows.residual.new_zeros(batch, count, channels, self.layout.length)
+        parts = [(self.layout.span(block.name), block.rows) for block in rows.by_block]
         if by_vertex is not None and rows.by_corner is not None:
             moved = _gather(by_vertex, corners).flatten(2, 3).flatten(0, 1)
             outer = rows.by_corner.flatten(3, 4).flatten(0, 1)
             product = torch.bmm(outer, moved).unflatten(0, (batch, count))
-            start = 0
-            for name, size in zip(self.layout.names, self.layout.sizes, strict=True):
-                if name in FLAME_BLOCKS:
-                    jacobian[..., self.layout.span(name)] = product[..., start : start + size]
-                    start += size
-        for block in rows.by_block:
-            jacobian[..., self.layout.span(block.name)] = block.rows
-        if term.relative:
-            jacobian = jacobian - _mean(jacobian.flatten(2), term.weight).unflatten(
-                -1, (channels, -1)
-            )
-        jacobian = (jacobian * root[..., None]).flatten(1, 2)
-        return (rows.residual * root).flatten(1), jacobian
+            parts += [(span, product[..., columns]) for span, columns in self._head_spans]
+        reach = max((span.stop for span, _ in parts if span is not None), default=0)
+        jacobian = rows.residual.new_zeros(batch, count, channels, reach)
+        for span, part in parts:
+            jacobian[..., span] = part
+        if term.per_constant is not None:
+            flat = _without_constant(jacobian.flatten(2), term.per_constant, term.weight)
+            jacobian = flat.unflatten(-1, (channels, -1))
+        jacobian.mul_(root[..., None])
+        return (rows.residual * root).flatten(1), jacobian.flatten(1, 2)
 
     def _add_prior(
         self,
@@ -205,19 +207,39 @@ class Objective:
         gradient[:, span] += prior.weight * (jacobian.mT @ residual[..., None])[..., 0]
 
 
+def _head_spans(layout: FreeBlocks) -> tuple[tuple[slice, slice], ...]:
+    """Return where each run of blocks of the head lies among all free blocks and among its own."""
+    spans, start, own = [], 0, 0
+    blocks = zip(layout.names, layout.sizes, strict=True)
+    for of_head, run in groupby(blocks, key=lambda block: block[0] in FLAME_BLOCKS):
+        size = sum(size for _, size in run)
+        if of_head:
+            spans.append((slice(start, start + size), slice(own, own + size)))
+            own += size
+        start += size
+    return tuple(spans)
+
+
 def _gather(
     values: Float[Tensor, "b v *rest"], corners: Int[Tensor, "#b n 3"] | Int[Tensor, "n 3"]
 ) -> Float[Tensor, "b n 3 *rest"]:
     """Return what belongs to the corners of each scene's points."""
     if corners.ndim == 2:  # noqa: PLR2004 - (n, 3): the same points in every scene
         return values[:, corners]
+    if len(values) == 1:
+        return values[:, corners[0]]
     batch = torch.arange(len(values), device=values.device)[:, None, None]
     return values[batch, corners]
 
 
-def _mean(values: Float[Tensor, "b n k"], weight: Float[Tensor, "b n"]) -> Float[Tensor, "b 1 k"]:
-    total = weight.sum(dim=-1, keepdim=True).clamp_min(1e-12)
-    return (values * (weight / total)[..., None]).sum(dim=1, keepdim=True)
+def _without_constant(
+    values: Float[Tensor, "b n k"], per_constant: Float[Tensor, "b n"], weight: Float[Tensor, "b n"]
+) -> Float[Tensor, "b n k"]:
+    """Return residuals, or their derivatives, with the constant that suits them best."""
+    share = weight * per_constant
+    length = (share * per_constant).sum(dim=-1).clamp_min(1e-12)
+    constant = (share[..., None] * values).sum(dim=1) / length[:, None]
+    return values - per_constant[..., None] * constant[:, None]
 
 
 def _robust_costs(term: Term, rows: TermRows) -> Float[Tensor, "b n"]:

@@ -109,9 +109,7 @@ def plan_for(config: FitConfig) -> FitPlan:
         ),
         seen=seen,
         skin=SkinSettings(),
-        moving_skin=SkinSettings(
-            weight=weights.photometric, shading_moves=config.shape_from_shading
-        ),
+        moving_skin=SkinSettings(weight=weights.photometric, shading=config.shape_from_shading),
         coarse_levels=coarse,
         fine_level=SkinLevel(blur=0.0, points=limits.skin_pixels),
         head_priors=priors,

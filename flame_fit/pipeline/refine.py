@@ -13,9 +13,18 @@ from flame_fit.pipeline.head_crop import HeadSquare
 from flame_fit.pipeline.plan import FitPlan
 from flame_fit.pipeline.priors import Prior, light_prior, texture_prior
 from flame_fit.pipeline.seen_terms import seen_terms
-from flame_fit.pipeline.skin_evidence import SkinEvidence, SkinLevel, SkinSettings, skin_evidence
+from flame_fit.pipeline.skin_evidence import (
+    SKIN_TERM,
+    SkinEvidence,
+    SkinLevel,
+    SkinNoise,
+    SkinSettings,
+    skin_evidence,
+    skin_noise,
+    usual_noise,
+)
 from flame_fit.pipeline.skin_view import SkinView, view_skin
-from flame_fit.pipeline.stages import Evidence, StageResult, run_stage
+from flame_fit.pipeline.stages import Evidence, StageReport, StageResult, run_stage
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.scene import SceneParams
 
@@ -58,7 +67,8 @@ def fit_appearance(
         plan: Noise and priors.
         seed: Of the choice of pixels.
     """
-    found = _skin_of_batch(skins, level, plan.skin, tools, seed)
+    noise = [usual_noise(plan.skin)] * len(skins)
+    found = _skin_of_batch(skins, level, noise, plan.skin, tools=tools, seed=seed)
     if not bool(start.texture_code.any()):
         start = dataclasses.replace(start, lighting=found.first_light)
     known = Evidence((found.term,), _appearance_priors(found, start, plan))
@@ -105,12 +115,13 @@ def refine(
     level = plan.coarse_levels[0]
     lit = fit_appearance(first, start, level, tools=tools, plan=plan, seed=seed)
     evidence = [face.evidence for face in faces]
+    noise = [skin_noise(_left_over(report), plan.moving_skin) for report in lit.reports]
 
     def known(scene: SceneParams, number: int) -> Evidence:
         # Light and texture have not moved the head: the first view is that of the first round.
         skins = look(scene, first) if number else first
         level = plan.coarse_levels[number]
-        found = _skin_of_batch(skins, level, plan.moving_skin, tools, seed)
+        found = _skin_of_batch(skins, level, noise, plan.moving_skin, tools=tools, seed=seed)
         seen = seen_terms(tools.model, scene, evidence, settings=plan.seen)
         appearance = _appearance_priors(found, scene, plan)
         return Evidence((*seen, found.term), (*priors, *appearance))
@@ -119,11 +130,26 @@ def refine(
 
 
 def _skin_of_batch(
-    skins: Sequence[SkinView], level: SkinLevel, settings: SkinSettings, tools: FitTools, seed: int
+    skins: Sequence[SkinView],
+    level: SkinLevel,
+    noise: Sequence[SkinNoise],
+    settings: SkinSettings,
+    *,
+    tools: FitTools,
+    seed: int,
 ) -> SkinEvidence:
     return stack(
-        [skin_evidence(skin, level, settings=settings, tools=tools, seed=seed) for skin in skins]
+        [
+            skin_evidence(skin, level, noise=own, settings=settings, tools=tools, seed=seed)
+            for skin, own in zip(skins, noise, strict=True)
+        ]
     )
+
+
+def _left_over(report: StageReport) -> float:
+    """Return half the mean square of the colours' residuals, in standard deviations."""
+    (value,) = [term.unweighted for term in report.terms if term.name == SKIN_TERM]
+    return value
 
 
 def _appearance_priors(skin: SkinEvidence, scene: SceneParams, plan: FitPlan) -> tuple[Prior, ...]:

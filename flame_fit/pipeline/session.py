@@ -85,8 +85,7 @@ class FitSession:
         self.sources = head_sources(config, model.assets, device=device)
         self.tools = FitTools(
             model=model,
-            texture_space=space.to(device=device),
-            texture_count=count,
+            texture_space=space.first(count).to(device=device),
             edges=mesh_edges(model.assets.faces),
             layout=texture_layout(model.assets, config.texture_size),
             rasterizer=make_rasterizer("warp", device),

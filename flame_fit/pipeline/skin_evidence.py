@@ -17,6 +17,7 @@ from flame_fit.appearance import (
     srgb_to_linear,
 )
 from flame_fit.appearance.texture_space import SampledTexture, sample_basis
+from flame_fit.config import ShapeFromShading
 from flame_fit.geometry import SurfacePoints
 from flame_fit.losses.photometric import smooth_saturation_weight
 from flame_fit.pipeline.head_view import region_of_pixels
@@ -25,6 +26,8 @@ from flame_fit.pipeline.skin_view import SkinView
 from flame_fit.pipeline.terms import shared_weight
 from flame_fit.pipeline.tools import FitTools
 
+SKIN_TERM = "photometric"
+"""What the report calls the colours."""
 # Skin weight from which a pixel counts as skin.
 SKIN_THRESHOLD = 0.5
 # Reweighted solves of the first light; hair and highlights are out after two.
@@ -35,20 +38,66 @@ ROBUST_PASSES = 2
 class SkinSettings:
     """The noise model of skin.
 
+    What a texture space leaves over of a photo is mostly texture that it lacks: smooth over many
+    pixels, and in `skin_noise` worth no more than `sigma` and `worth` say. Where it leaves less,
+    the rest is more and more noise, which differs from pixel to pixel: then a pixel is believed
+    more, more pixels are independent, and shading may bend the shape.
+
     Attributes:
-        sigma: Standard deviation of a skin pixel about the model, sRGB 0..1.
-        worth: How many independent pixels a face is worth: neighbouring pixels err together, so
-            that counting each one would drown every prior.
+        sigma: Standard deviation of a skin pixel about the model, sRGB 0..1; at most.
+        least_sigma: At least.
+        shading_sigma: Up to which shading bends the shape, if that is left to the photo.
+        worth: How many independent pixels a face is worth at `sigma`: neighbouring pixels err
+            together, so that counting each one would drown every prior.
         robust_scale: Residual in standard deviations at which a pixel counts half.
         weight: Weight of the term.
-        shading_moves: Whether shading bends the shape, or colours only move it.
+        shading: When shading bends the shape, where colours only move it otherwise.
     """
 
     sigma: float = 0.05
+    least_sigma: float = 0.01
+    shading_sigma: float = 0.035
     worth: float = 300.0
     robust_scale: float = 3.0
     weight: float = 1.0
-    shading_moves: bool = True
+    shading: ShapeFromShading = "auto"
+
+
+@dataclass(frozen=True)
+class SkinNoise:
+    """The noise of the skin in one photo.
+
+    Attributes:
+        sigma: Standard deviation of a pixel, sRGB 0..1.
+        worth: How many independent pixels the face is worth.
+        shading_moves: Whether shading bends the shape.
+    """
+
+    sigma: float
+    worth: float
+    shading_moves: bool
+
+
+def usual_noise(settings: SkinSettings) -> SkinNoise:
+    """Return the noise of a photo of which nothing is known yet."""
+    return SkinNoise(settings.sigma, settings.worth, shading_moves=settings.shading == "always")
+
+
+def skin_noise(half_square: float, settings: SkinSettings) -> SkinNoise:
+    """Return the noise of a photo to which light and texture have been fitted.
+
+    Args:
+        half_square: Half the mean square of what was left over, in `settings.sigma`.
+        settings: The noise model.
+    """
+    sigma = settings.sigma * (2.0 * half_square) ** 0.5
+    sigma = min(max(sigma, settings.least_sigma), settings.sigma)
+    calm = settings.shading == "auto" and sigma <= settings.shading_sigma
+    return SkinNoise(
+        sigma=sigma,
+        worth=settings.worth * (settings.sigma / sigma) ** 2,
+        shading_moves=calm or settings.shading == "always",
+    )
 
 
 @dataclass(frozen=True)
@@ -80,7 +129,13 @@ class SkinEvidence:
 
 
 def skin_evidence(
-    skin: SkinView, level: SkinLevel, *, settings: SkinSettings, tools: FitTools, seed: int
+    skin: SkinView,
+    level: SkinLevel,
+    *,
+    noise: SkinNoise,
+    settings: SkinSettings,
+    tools: FitTools,
+    seed: int,
 ) -> SkinEvidence:
     """Return the term of the skin that a crop shows.
 
@@ -89,7 +144,8 @@ def skin_evidence(
     Args:
         skin: What the crop shows of the head as it is now.
         level: How finely to look.
-        settings: Noise.
+        noise: Of this photo.
+        settings: Of every photo.
         tools: Models and backends.
         seed: Of the choice of pixels.
     """
@@ -101,18 +157,17 @@ def skin_evidence(
     normals = skin.view.normals[rows]
     points = SurfacePoints(covered.face_index[rows], covered.barycentrics[rows])
     corners = skin.mesh.vertices[:, tools.assets.faces[points.face_index]]
-    sampled = sample_basis(tools.texture_space, skin.view.uv[rows])
-    texture = SampledTexture(sampled.mean, sampled.basis[..., : tools.texture_count])
+    texture = sample_basis(tools.texture_space, skin.view.uv[rows])
     term = SkinTerm(
-        name="photometric",
+        name=SKIN_TERM,
         points=SurfacePoints(points.face_index[None], points.barycentrics[None]),
-        weight=shared_weight(confidence[None], worth=settings.worth, weight=settings.weight),
+        weight=shared_weight(confidence[None], worth=noise.worth, weight=settings.weight),
         image=_blurred_srgb(skin.pixels, level.blur)[None],
         crop=skin.crop,
         texture=SampledTexture(texture.mean[None], texture.basis[None]),
         normal_offset=normals - flat_normals(corners).unit,
-        sigma=settings.sigma,
-        shading_moves=settings.shading_moves,
+        sigma=colour.new_full((1,), noise.sigma),
+        shading_moves=torch.tensor([noise.shading_moves], device=colour.device),
         robust_scale=settings.robust_scale,
     )
     total = confidence.sum().clamp_min(1e-6)

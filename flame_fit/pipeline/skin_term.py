@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -50,8 +50,8 @@ class SkinTerm:
         texture: The texture space at the points (sRGB).
         normal_offset: What takes the normal of a point's triangle to its smooth normal, world
             axes, before both are normalised; constant, so that derivatives are local.
-        sigma: Standard deviation of a colour about the model, sRGB 0..1.
-        shading_moves: Whether the normals turn with the head: shape from shading.
+        sigma: Standard deviation of a colour about the model in each photo, sRGB 0..1.
+        shading_moves: Whether the normals turn with the head, for each photo: shape from shading.
     """
 
     name: str
@@ -61,10 +61,13 @@ class SkinTerm:
     crop: Crop
     texture: SampledTexture
     normal_offset: Float[Tensor, "b n 3"]
-    sigma: float
-    shading_moves: bool = True
+    sigma: Float[Tensor, " b"]
+    shading_moves: Bool[Tensor, " b"]
     robust_scale: float = 3.0
-    relative: bool = False
+
+    @property
+    def per_constant(self) -> None:
+        """Colours are known as they are."""
 
     def rows(
         self,
@@ -90,7 +93,7 @@ class SkinTerm:
         albedo = srgb_to_linear(srgb)
         rendered = (albedo * shading).clamp_min(DARKEST)
         rendered_srgb = linear_to_srgb(rendered)
-        scale = 1.0 / (self.sigma * CHANNELS**0.5)
+        scale = (1.0 / (self.sigma * CHANNELS**0.5))[:, None, None]
         residual = (rendered_srgb - field.values) * scale
         if not wanted:
             return TermRows(residual)
@@ -103,19 +106,20 @@ class SkinTerm:
             blocks.append(BlockRows(TEXTURE_BLOCK, factor[..., None] * components))
         if FOCAL_BLOCK in wanted:
             shift = by_log_focal(seen, camera.principal_point)
-            by_focal = -scale * (field.gradient @ shift[..., None])
+            by_focal = -scale[..., None] * (field.gradient @ shift[..., None])
             blocks.append(BlockRows(FOCAL_BLOCK, by_focal))
         if not any(name in FLAME_BLOCKS for name in wanted):
             return TermRows(residual, None, tuple(blocks))
-        by_point = -scale * field.gradient @ projection_jacobian(camera, world)
+        by_point = -scale[..., None] * field.gradient @ projection_jacobian(camera, world)
         by_corner = spread_to_corners(by_point, self.points)
-        if self.shading_moves:
+        if bool(self.shading_moves.any()):
             light = scene.lighting.mT[:, None]
             turning = light @ spherical_harmonics_jacobian(normal)
             outer = (slope * albedo)[..., None] * turning
             along = (outer @ normal[..., None]) * normal[..., None, :]
             outer = (outer - along) / rough.norm(dim=-1)[..., None, None]
-            by_corner = by_corner + flat.pull_back(outer)
+            moves = self.shading_moves[:, None, None, None, None]
+            by_corner = by_corner + moves * flat.pull_back(outer)
         return TermRows(residual, by_corner, tuple(blocks))
 
 

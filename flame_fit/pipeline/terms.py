@@ -57,8 +57,8 @@ class Term(Protocol):
         points: Where on the head.
         weight: Weight of each point: its confidence times its share in the term's worth.
         robust_scale: Residual of a point, in standard deviations, at which it counts half.
-        relative: Whether the residuals are known only up to a constant of each scene, which is
-            then chosen best.
+        per_constant: By how much a constant of each scene that nobody knows moves each residual;
+            the constant is then chosen best. None where there is none.
     """
 
     @property
@@ -70,7 +70,7 @@ class Term(Protocol):
     @property
     def robust_scale(self) -> float: ...  # noqa: D102
     @property
-    def relative(self) -> bool: ...  # noqa: D102
+    def per_constant(self) -> Float[Tensor, "b n"] | None: ...  # noqa: D102
 
     def rows(
         self,
@@ -141,7 +141,10 @@ class PointTerm:
     sigma: Float[Tensor, "b n"]
     weight: Float[Tensor, "b n"]
     robust_scale: float = 4.0
-    relative: bool = False
+
+    @property
+    def per_constant(self) -> None:
+        """Pixels are known as they are."""
 
     def rows(
         self,
@@ -179,7 +182,11 @@ class DepthTerm:
     sigma: Float[Tensor, "b n"]
     weight: Float[Tensor, "b n"]
     robust_scale: float = 4.0
-    relative: bool = True
+
+    @property
+    def per_constant(self) -> Float[Tensor, "b n"]:
+        """A metre farther away, in standard deviations."""
+        return 1.0 / self.sigma
 
     def rows(
         self,

@@ -19,8 +19,7 @@ class FitTools:
 
     Attributes:
         model: The head model with the components in use.
-        texture_space: The texture space, all components.
-        texture_count: How many of them are estimated.
+        texture_space: The texture space with the components in use.
         edges: Edges of the mesh, for smooth silhouettes.
         layout: The chart prepared for the size of the written texture.
         rasterizer: Says which triangle covers which pixel.
@@ -33,7 +32,6 @@ class FitTools:
 
     model: FlameModel
     texture_space: TextureSpace
-    texture_count: int
     edges: MeshEdges
     layout: TextureLayout
     rasterizer: Rasterizer
@@ -42,6 +40,11 @@ class FitTools:
     dense_name: str = "none"
     parser_name: str = "none"
     decoder: DecoderTools | None = None
+
+    @property
+    def texture_count(self) -> int:
+        """How many texture codes are estimated."""
+        return self.texture_space.scale.shape[0]
 
     @property
     def assets(self) -> FlameAssets:

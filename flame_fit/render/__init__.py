@@ -1,6 +1,13 @@
 """Differentiable rendering: any rasteriser names the triangles, torch does the rest."""
 
-from flame_fit.render.antialias import MeshEdges, antialias, mesh_edges
+from flame_fit.render.antialias import (
+    MeshEdges,
+    Outline,
+    antialias,
+    blend_outline,
+    find_outline,
+    mesh_edges,
+)
 from flame_fit.render.fragments import (
     CoveredPixels,
     Fragments,
@@ -21,6 +28,7 @@ from flame_fit.render.renderer import (
     RenderOptions,
     Samples,
     TriangleMesh,
+    paint,
     render,
     render_shape,
     render_with,
@@ -51,6 +59,7 @@ __all__ = [
     "CoveredPixels",
     "Fragments",
     "MeshEdges",
+    "Outline",
     "Prediction",
     "Rasterizer",
     "RasterizerBackend",
@@ -63,14 +72,17 @@ __all__ = [
     "TriangleMesh",
     "VisibleSurface",
     "antialias",
+    "blend_outline",
     "build_mipmaps",
     "covered_pixels",
+    "find_outline",
     "footprint_at",
     "from_fragments",
     "interpolate",
     "interpolate_covered",
     "make_rasterizer",
     "mesh_edges",
+    "paint",
     "rasterize",
     "rasterize_chart",
     "rasterize_covered",

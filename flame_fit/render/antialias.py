@@ -43,7 +43,7 @@ class _Silhouette:
 
 
 @dataclass(frozen=True, eq=False)
-class _Crossings:
+class Outline:
     """Silhouette edges passing between the centres of neighbouring pixels."""
 
     inner: Int64[Tensor, " c"]
@@ -82,14 +82,40 @@ def antialias(
         faces: Triangles.
         edges: From `mesh_edges`; found anew if None.
     """
-    edges = edges or mesh_edges(faces)
-    silhouette = _find_silhouette(screen, faces, edges)
+    return blend_outline(image, find_outline(fragments, screen, faces, edges=edges))
+
+
+def find_outline(
+    fragments: Fragments,
+    screen: ScreenVertices,
+    faces: Int[Tensor, "F 3"],
+    *,
+    edges: MeshEdges | None = None,
+) -> Outline:
+    """Return where silhouettes pass between pixels, for any picture of the same fragments.
+
+    Args:
+        fragments: What the pixels show.
+        screen: The vertices that were rasterised.
+        faces: Triangles.
+        edges: From `mesh_edges`; found anew if None.
+    """
+    silhouette = _find_silhouette(screen, faces, edges or mesh_edges(faces))
     horizontal, vertical = (_find_crossings(silhouette, fragments, axis) for axis in (0, 1))
-    crossings = _joined(_outermost(horizontal), _outermost(vertical))
+    return _joined(_outermost(horizontal), _outermost(vertical))
+
+
+def blend_outline(image: Float[Tensor, "b H W C"], outline: Outline) -> Float[Tensor, "b H W C"]:
+    """Return the image with smooth silhouettes, differentiable in colours and screen vertices.
+
+    Args:
+        image: Colours of the visible surface and of the background behind it.
+        outline: From `find_outline`.
+    """
     flat = image.reshape(-1, image.shape[-1])
-    beyond = crossings.reach - 0.5
-    difference = flat[crossings.inner] - flat[crossings.outer]
-    target = torch.where(beyond > 0.0, crossings.outer, crossings.inner)
+    beyond = outline.reach - 0.5
+    difference = flat[outline.inner] - flat[outline.outer]
+    target = torch.where(beyond > 0.0, outline.outer, outline.inner)
     return flat.index_add(0, target, beyond[:, None] * difference).reshape(image.shape)
 
 
@@ -135,7 +161,7 @@ def _sides(
     return torch.where(low == high, low, 0.0)
 
 
-def _find_crossings(silhouette: _Silhouette, fragments: Fragments, axis: int) -> _Crossings:
+def _find_crossings(silhouette: _Silhouette, fragments: Fragments, axis: int) -> Outline:
     """Return where edges pass between pixels that are neighbours along an axis (0: x, 1: y).
 
     Steep edges are counted in the rows they pass and flat ones in the columns, so that each part of
@@ -163,7 +189,7 @@ def _find_crossings(silhouette: _Silhouette, fragments: Fragments, axis: int) ->
     reach = torch.where(surface_is_low, position - first, first + 1.0 - position)
     order = torch.lerp(silhouette.start_order[edge], silhouette.end_order[edge], share.detach())
     visible = _is_visible(order, inner, outer, fragments, perspective=silhouette.perspective)
-    return _Crossings(inner[visible], outer[visible], reach[visible])
+    return Outline(inner[visible], outer[visible], reach[visible])
 
 
 def _is_visible(
@@ -214,7 +240,7 @@ def _surface_is_low(
     return left == low_is_left
 
 
-def _outermost(crossings: _Crossings) -> _Crossings:
+def _outermost(crossings: Outline) -> Outline:
     """Keep, for every pair of pixels, the crossing up to which the surface reaches."""
     pair = crossings.inner * 2 + (crossings.outer > crossings.inner)
     pairs, group = torch.unique(pair, return_inverse=True)
@@ -224,11 +250,11 @@ def _outermost(crossings: _Crossings) -> _Crossings:
     candidate = torch.where(reach == farthest[group], number, len(pair))
     keep = number.new_full((len(pairs),), len(pair))
     keep = keep.scatter_reduce(0, group, candidate, reduce="amin")
-    return _Crossings(crossings.inner[keep], crossings.outer[keep], crossings.reach[keep])
+    return Outline(crossings.inner[keep], crossings.outer[keep], crossings.reach[keep])
 
 
-def _joined(first: _Crossings, second: _Crossings) -> _Crossings:
-    return _Crossings(
+def _joined(first: Outline, second: Outline) -> Outline:
+    return Outline(
         inner=torch.cat((first.inner, second.inner)),
         outer=torch.cat((first.outer, second.outer)),
         reach=torch.cat((first.reach, second.reach)),

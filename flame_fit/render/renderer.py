@@ -12,8 +12,8 @@ from flame_fit.errors import UsageError
 from flame_fit.flame import FlameMesh, UvChart
 from flame_fit.geometry.cameras import Camera
 from flame_fit.geometry.topology import vertex_normals
-from flame_fit.render.antialias import MeshEdges, antialias
-from flame_fit.render.fragments import CoveredPixels, Fragments, to_fragments
+from flame_fit.render.antialias import MeshEdges, blend_outline
+from flame_fit.render.fragments import CoveredPixels, Fragments
 from flame_fit.render.rasterizer import rasterize_covered
 from flame_fit.render.screen import Rasterizer, to_screen
 from flame_fit.render.shading import (
@@ -85,10 +85,15 @@ class Prediction:
     """Linear light, already multiplied by `coverage`."""
     coverage: Float[Tensor, "b H W"]
     """Share of the pixel that shows the head, 0..1."""
-    fragments: Fragments
+    surface: VisibleSurface
     """What the samples show: `supersampling` times as many in each direction as pixels."""
     samples: Samples
     """The visible surface before it is gathered into pixels."""
+
+    @property
+    def fragments(self) -> Fragments:
+        """What each sample shows."""
+        return self.surface.fragments
 
     @cached_property
     def albedo(self) -> Float[Tensor, "b H W 3"]:
@@ -211,18 +216,32 @@ def render_with(
         cull_backfaces=options.cull_backfaces,
     )
     normals = smooth_normals(covered, faces, vertex_normals(mesh.vertices, faces))
-    colours = shader(VisibleSurface(covered, screen, faces, normals))
+    return paint(VisibleSurface(covered, screen, faces, normals, options.edges), shader, options)
+
+
+def paint(
+    surface: VisibleSurface, shader: Shader, options: RenderOptions | None = None
+) -> Prediction:
+    """Return a picture of a surface that was found before, as of another picture's.
+
+    Args:
+        surface: What the samples show.
+        shader: Gives them their colours.
+        options: How the surface was sampled.
+    """
+    options = options or RenderOptions()
+    factor, covered, normals = options.supersampling, surface.covered, surface.normals
+    colours = shader(surface)
     ones = torch.ones_like(normals[:, :1])
-    fragments = to_fragments(covered)
     picture = covered.scatter(torch.cat((colours.albedo * colours.shading, ones), dim=-1))
     if options.smooth_silhouettes:
-        picture = antialias(picture, fragments, screen, faces, edges=options.edges)
+        picture = blend_outline(picture, surface.outline)
     if factor > 1:
         picture = _pool(picture, factor)
     return Prediction(
         image=picture[..., :3],
         coverage=picture[..., 3],
-        fragments=fragments,
+        surface=surface,
         samples=Samples(covered, colours, normals, per_pixel=factor),
     )
 

@@ -1,6 +1,7 @@
 """What gives the visible surface its colour."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,7 +11,8 @@ from torch.nn.functional import normalize
 
 from flame_fit.appearance.lighting import spherical_harmonics
 from flame_fit.flame import UvChart
-from flame_fit.render.fragments import CoveredPixels
+from flame_fit.render.antialias import MeshEdges, Outline, find_outline
+from flame_fit.render.fragments import CoveredPixels, Fragments, to_fragments
 from flame_fit.render.interpolation import interpolate_covered
 from flame_fit.render.screen import ScreenVertices, doubled_area
 from flame_fit.render.texture_sampling import footprint_at, sample_texture_at, texels_per_pixel
@@ -35,6 +37,18 @@ class VisibleSurface:
     faces: Int[Tensor, "F 3"]
     normals: Float[Tensor, "n 3"]
     """Smooth unit normals at the covered pixels, world axes."""
+    edges: MeshEdges | None = None
+    """From `mesh_edges`, to save their search where many pictures show the same mesh."""
+
+    @cached_property
+    def fragments(self) -> Fragments:
+        """What each pixel shows."""
+        return to_fragments(self.covered)
+
+    @cached_property
+    def outline(self) -> Outline:
+        """Where the silhouette passes between pixels."""
+        return find_outline(self.fragments, self.screen, self.faces, edges=self.edges)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ from flame_fit.texture.bake import BakedTexels, PhotoView, bake
 from flame_fit.texture.complete import TextureMaps, complete
 from flame_fit.texture.delight import DelitTexels, delight, shade_texture
 from flame_fit.texture.dilate import dilate
-from flame_fit.texture.from_photo import texture_from_photo
 from flame_fit.texture.layout import TextureLayout, texture_layout
 from flame_fit.texture.mesh_field import SurfaceOperator, smooth_field, surface_operator
 from flame_fit.texture.texel_geometry import (
@@ -34,6 +33,5 @@ __all__ = [
     "shade_texture",
     "smooth_field",
     "surface_operator",
-    "texture_from_photo",
     "texture_layout",
 ]

@@ -62,22 +62,18 @@ def complete(
     """
     texels = layout.texels
     told = photo_evidence(seen, prior_albedo, assets, layout=layout)
-    base, row, own, confidence = told.prior, told.row, told.own, told.confidence
+    row, own, confidence = told.row, told.own, told.confidence
     known = _known(told, texels)
-    fill = without_network(texels)
-    if layout.inpainter is not None:
-        fill = inpaint(
-            told,
-            texels.to_map(known),
-            prior_albedo,
-            assets,
-            inpainter=layout.inpainter,
-            texels=texels,
-        )
-    whole = base + told.tone + _detail(known, fill, texels)
+    if layout.inpainter is None:
+        fill = without_network(texels)
+    else:
+        fill = inpaint(told, known, prior_albedo, assets, inpainter=layout.inpainter, texels=texels)
     trust = confidence.new_zeros(len(texels.texel))
     trust[row] = confidence
-    sights = _eye_sights(base, own, trust, row, layout)
+    whole = told.prior + told.tone
+    whole.index_add_(0, row, told.detail * confidence[:, None])
+    whole += _filled_in(trust, known, fill, texels)
+    sights = _eye_sights(told.prior, own, trust, row, layout)
     for eye, sight in zip(
         layout.eyes,
         complete_eyes(layout.eyes, sights, face_colour(own, confidence)),
@@ -85,7 +81,7 @@ def complete(
     ):
         whole[eye.row], trust[eye.row] = sight.own, sight.trust
     return TextureMaps(
-        albedo=texels.to_map(whole.exp().clamp(ALBEDO_LOW, ALBEDO_HIGH)),
+        albedo=texels.to_map(whole.exp_().clamp_(ALBEDO_LOW, ALBEDO_HIGH)),
         confidence=texels.to_map(trust[:, None])[..., 0],
         mask=texels.covered(),
         likeness=_scattered(told.likeness, row, texels, fill=1.0),
@@ -122,26 +118,31 @@ def _eye_sights(
     return tuple(sights)
 
 
-def _known(told: PhotoEvidence, texels: TexelGeometry) -> Float[Tensor, "N 4"]:
+def _known(told: PhotoEvidence, texels: TexelGeometry) -> Float[Tensor, "4 U U"]:
     """Return the seen detail times confidence, then confidence, 0 where nothing is seen."""
-    known = told.detail.new_zeros(len(texels.texel), 4)
+    flat = told.detail.new_zeros(4, texels.size * texels.size)
     trust = told.confidence[:, None]
-    known[told.row] = torch.cat([told.detail * trust, trust], dim=1)
-    return known
+    rows = torch.cat([told.detail * trust, trust], dim=1)
+    flat.index_copy_(1, texels.texel.index_select(0, told.row), rows.T.contiguous())
+    return flat.unflatten(1, (texels.size, texels.size))
 
 
-def _detail(
-    known: Float[Tensor, "N 4"], fill: TexelFill, texels: TexelGeometry
+def _filled_in(
+    trust: Float[Tensor, " N"],
+    known: Float[Tensor, "4 U U"],
+    fill: TexelFill,
+    texels: TexelGeometry,
 ) -> Float[Tensor, "N 3"]:
-    """Return every texel's detail: its own where it is seen, else what is filled in."""
-    unseen = 1.0 - known[:, 3:]
-    missing = ((unseen[:, 0] > 0.0) & (texels.mirror_uv[:, 0] >= 0)).nonzero()[:, 0]
-    uv = texels.mirror_uv.index_select(0, missing).to(known.dtype)
-    grid = torch.stack([2.0 * uv[:, 0] - 1.0, 1.0 - 2.0 * uv[:, 1]], dim=1)
-    layered = texels.to_map(known).permute(2, 0, 1).contiguous()[None]
+    """Return what texels gain that are not surely seen: the network's change, mirrored detail."""
+    unseen = 1.0 - trust
+    missing = ((unseen > 0.0) & (texels.mirror_uv[:, 0] >= 0)).nonzero()[:, 0]
     image = functional.grid_sample(
-        layered, grid[None, :, None], mode="bilinear", padding_mode="zeros", align_corners=False
-    )[0, :, :, 0].T
-    share = unseen[missing] * fill.mirror_share[missing] * mirror_trust(image[:, 3:])
-    detail = known[:, :3] + unseen * fill.change
-    return detail.index_add(0, missing, share * image[:, :3])
+        known[None],
+        texels.mirror_grid.index_select(0, missing).to(known.dtype)[None, :, None],
+        mode="bilinear",
+        padding_mode="zeros",
+        align_corners=False,
+    )[0, :, :, 0]
+    share = (unseen * fill.mirror_share[:, 0]).index_select(0, missing) * mirror_trust(image[3])
+    change = unseen[:, None] * fill.change
+    return change.index_add_(0, missing, (share * image[:3]).T)

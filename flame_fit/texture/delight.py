@@ -13,6 +13,7 @@ from flame_fit.appearance import shade
 from flame_fit.flame import FlameAssets
 from flame_fit.geometry import vertex_normals
 from flame_fit.texture.bake import BakedTexels
+from flame_fit.texture.dilate import dilated
 from flame_fit.texture.surface_values import interpolate_vertices, smoothstep
 from flame_fit.texture.texel_geometry import TexelGeometry
 
@@ -62,7 +63,7 @@ def shade_texture(
     *,
     texels: TexelGeometry,
 ) -> Float[Tensor, "U U 3"]:
-    """Return the texture with the light of a photo on it, for programs without lights.
+    """Return the texture with the light of a photo on it, for programs without lights; dilated.
 
     Args:
         albedo: Linear albedo.
@@ -74,5 +75,5 @@ def shade_texture(
     normals = vertex_normals(vertices[None], assets.faces)[0]
     at_texels = interpolate_vertices(normals, texels.corners, texels.surface.barycentrics)
     shading = shade(functional.normalize(at_texels, dim=1)[None], lighting[None])[0]
-    lit = (texels.from_map(albedo) * shading).clamp(0.0, 1.0)
-    return texels.to_map(lit)
+    lit = shading.mul_(texels.from_map(albedo)).clamp_(0.0, 1.0)
+    return dilated(lit, texels)

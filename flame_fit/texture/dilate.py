@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,9 +18,17 @@ def dilate(image: Float[Tensor, "U U C"], texels: TexelGeometry) -> Float[Tensor
         image: Texture with values on the covered texels.
         texels: Texel geometry at the texture's size.
     """
-    rows = texels.from_map(image)
-    mean = rows.mean(dim=0)
-    covered = texels.covered()
-    flat = torch.where(covered[..., None], image, mean).reshape(texels.size * texels.size, -1)
-    flat[texels.gutter_texel] = rows.index_select(0, texels.gutter_source)
-    return flat.reshape(image.shape)
+    return dilated(texels.from_map(image), texels)
+
+
+def dilated(rows: Float[Tensor, "N C"], texels: TexelGeometry) -> Float[Tensor, "U U C"]:
+    """Lay covered texels out as a texture that `dilate` would not change.
+
+    Args:
+        rows: Values of the covered texels.
+        texels: Texel geometry at the texture's size.
+    """
+    flat = rows.mean(dim=0).repeat(texels.size * texels.size, 1)
+    flat.index_copy_(0, texels.texel, rows)
+    flat.index_copy_(0, texels.gutter_texel, rows.index_select(0, texels.gutter_source))
+    return flat.reshape(texels.size, texels.size, -1)

@@ -20,37 +20,6 @@ from flame_fit.texture.skin_likeness import skin_likeness
 from flame_fit.texture.texel_geometry import TexelGeometry
 
 
-def texture_from_photo(
-    view: PhotoView,
-    vertices: Float[Tensor, "V 3"],
-    assets: FlameAssets,
-    lighting: Float[Tensor, "9 3"],
-    prior_albedo: Float[Tensor, "P P 3"],
-    *,
-    layout: TextureLayout,
-    rasterizer: Rasterizer,
-) -> TextureMaps:
-    """Bake, delight, complete and dilate the texture of the head in a photo.
-
-    Args:
-        view: Photo at its original resolution, weights and camera.
-        vertices: World positions of the posed head in metres.
-        assets: Model of the head.
-        lighting: Fitted spherical-harmonics light per channel.
-        prior_albedo: Linear albedo of a whole head at any size, for what is not seen.
-        layout: Preparation of this model at the wanted size.
-        rasterizer: Backend for visibility.
-
-    Returns:
-        Albedo that shows the photo again under the same light, complete and dilated.
-
-    Raises:
-        InputError: The head lies outside the photo.
-    """
-    seen = texels_of_photo(view, vertices, assets, lighting, layout=layout, rasterizer=rasterizer)
-    return complete_texture(seen, prior_albedo, assets, layout=layout)
-
-
 def texels_of_photo(
     view: PhotoView,
     vertices: Float[Tensor, "V 3"],

@@ -50,7 +50,7 @@ def without_network(texels: TexelGeometry) -> TexelFill:
 @torch.no_grad()
 def inpaint(
     told: PhotoEvidence,
-    known: Float[Tensor, "U U 4"],
+    known: Float[Tensor, "4 U U"],
     prior_albedo: Float[Tensor, "P P 3"],
     assets: FlameAssets,
     *,
@@ -63,7 +63,7 @@ def inpaint(
 
     Args:
         told: What the photo says.
-        known: Detail times confidence, then confidence, as a map of the texture's size.
+        known: Detail times confidence, then confidence, as maps of the texture's size.
         prior_albedo: Linear albedo of a whole head at any size.
         assets: Model of the head.
         inpainter: Network for the model's chart.
@@ -75,7 +75,7 @@ def inpaint(
     tone = interpolate_vertices(told.field, small.corners, small.surface.barycentrics)
     prior = log_prior(prior_albedo, assets, small)
     layers = chart_layers(
-        interpolate(known.permute(2, 0, 1)[None], size=size, mode="area"),
+        interpolate(known[None], size=size, mode="area"),
         _as_maps(prior, small),
         _as_maps(tone, small),
         grid=grid,

@@ -18,6 +18,7 @@ from flame_fit.texture.texel_geometry import (
     build_texel_geometry,
     chart_of,
     face_region,
+    sampling_grid,
 )
 
 
@@ -42,7 +43,7 @@ class ChartGrid:
     def mirrored(self, maps: Float[Tensor, "b C S S"]) -> Float[Tensor, "b C S S"]:
         """Return maps of the other side of the head, 0 where there is none."""
         size = self.texels.size
-        found = _sampled(maps, self.texels.mirror_uv.to(maps.dtype))
+        found = _sampled(maps, self.texels.mirror_grid.to(maps.dtype))
         found = found * (self.texels.mirror_uv[:, 0] >= 0)
         result = found.new_zeros(*found.shape[:2], size * size)
         result[..., self.texels.texel] = found
@@ -51,7 +52,7 @@ class ChartGrid:
     def at_vertices(self, image: Float[Tensor, "S S C"]) -> Float[Tensor, "V C"]:
         """Read a map at the mesh's vertices; on a seam both sides count, so it closes."""
         whole = dilate(image, self.texels).permute(2, 0, 1)[None]
-        found = _sampled(whole, self.vertex_uv.to(image.dtype))[0].T
+        found = _sampled(whole, sampling_grid(self.vertex_uv.to(image.dtype)))[0].T
         count = len(self.inner_vertex)
         total = found.new_zeros(count, found.shape[1]).index_add_(0, self.vertex, found)
         number = found.new_zeros(count).index_add_(0, self.vertex, torch.ones_like(found[:, 0]))
@@ -101,8 +102,7 @@ def chart_grid(assets: FlameAssets, size: int) -> ChartGrid:
     )
 
 
-def _sampled(maps: Float[Tensor, "b C S S"], uv: Float[Tensor, "n 2"]) -> Float[Tensor, "b C n"]:
-    grid = torch.stack((2.0 * uv[:, 0] - 1.0, 1.0 - 2.0 * uv[:, 1]), dim=1)
+def _sampled(maps: Float[Tensor, "b C S S"], grid: Float[Tensor, "n 2"]) -> Float[Tensor, "b C n"]:
     return functional.grid_sample(
         maps,
         grid[None, :, None].expand(len(maps), -1, -1, -1),

@@ -47,5 +47,5 @@ def smoothstep(
     value: Float[Tensor, "*n"], low: float | Tensor, high: float | Tensor
 ) -> Float[Tensor, "*n"]:
     """Return 0 up to `low`, 1 from `high`, with a smooth cubic between (either may be larger)."""
-    t = ((value - low) / (high - low)).clamp(0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    t = ((value - low) / (high - low)).clamp_(0.0, 1.0)
+    return (3.0 - 2.0 * t).mul_(t).mul_(t)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -58,11 +59,21 @@ class TexelGeometry:
         """Read the covered texels of a map."""
         return image.reshape(self.size * self.size, -1).index_select(0, self.texel)
 
+    @cached_property
+    def mirror_grid(self) -> Float[Tensor, "N 2"]:
+        """Positions of the mirrored surface points as `grid_sample` wants them."""
+        return sampling_grid(self.mirror_uv)
+
     def covered(self) -> Bool[Tensor, "U U"]:
         """Return which texels show the surface."""
         flat = torch.zeros(self.size * self.size, dtype=torch.bool, device=self.texel.device)
         flat[self.texel] = True
         return flat.reshape(self.size, self.size)
+
+
+def sampling_grid(uv: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+    """Return chart positions as `grid_sample` wants them: x right, y down, -1 to 1."""
+    return torch.stack((2.0 * uv[:, 0] - 1.0, 1.0 - 2.0 * uv[:, 1]), dim=1)
 
 
 def chart_of(assets: FlameAssets) -> UvChart:

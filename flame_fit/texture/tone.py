@@ -157,16 +157,8 @@ def _border_trust(
         around = functional.avg_pool2d(maps[:, 3:], reach, 1, reach // 2)
         share = around[:, :1] / around[:, 1:].clamp_min(1e-6)
         strange = strange * (1.0 - smoothstep(share, low, high))
-    line = torch.div(here, texels.size, rounding_mode="floor")
-    place = torch.stack((here - line * texels.size, line), dim=1).to(detail)
-    grid = 2.0 * (place + 0.5) / (side * count) - 1.0
-    found = functional.grid_sample(
-        1.0 / (1.0 + strange),
-        grid[None, :, None],
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )[0, 0, :, 0]
+    fine = functional.interpolate(1.0 / (1.0 + strange), size=side * count, mode="bilinear")
+    found = fine[0, 0, : texels.size, : texels.size].reshape(-1).index_select(0, here)
     own = face_region(assets, *STRANGE_REGIONS)[texels.surface.face_index[row]]
     return torch.where(own, 1.0, found)
 
@@ -182,9 +174,9 @@ def log_prior(
     prior_albedo: Float[Tensor, "P P 3"], assets: FlameAssets, texels: TexelGeometry
 ) -> Float[Tensor, "N 3"]:
     """Return the logarithm of the prior albedo on the texels, darker inside the mouth."""
-    base = texels.from_map(_resize(prior_albedo, texels.size)).clamp_min(ALBEDO_LOW).log()
+    base = texels.from_map(_resize(prior_albedo, texels.size)).clamp_(ALBEDO_LOW).log_()
     in_mouth = face_region(assets, *MOUTH_REGIONS)[texels.surface.face_index]
-    return base - MOUTH_SHADOW * in_mouth[:, None]
+    return base.sub_(MOUTH_SHADOW * in_mouth[:, None])
 
 
 def _resize(image: Float[Tensor, "P P 3"], size: int) -> Float[Tensor, "U U 3"]:

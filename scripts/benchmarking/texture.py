@@ -16,7 +16,7 @@ from flame_fit.appearance import shade, srgb_to_linear
 from flame_fit.config import FitConfig
 from flame_fit.pipeline import FitSession
 from flame_fit.pipeline.head_texture import FittedHead, make_texture
-from flame_fit.pipeline.skin_evidence import SKIN_THRESHOLD, skin_evidence
+from flame_fit.pipeline.skin_evidence import SKIN_THRESHOLD, skin_evidence, usual_noise
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.texture import TextureLayout, TextureMaps, texture_layout
 from flame_fit.texture.layout_transfer import at_size
@@ -221,7 +221,12 @@ def _without_codes(head: FittedHead, loaded: TextureTools) -> TextureMaps:
     session, tools = loaded.session, loaded.tools
     plan = session.plan
     found = skin_evidence(
-        head.skin, plan.fine_level, settings=plan.skin, tools=tools, seed=session.config.seed
+        head.skin,
+        plan.fine_level,
+        noise=usual_noise(plan.skin),
+        settings=plan.skin,
+        tools=tools,
+        seed=session.config.seed,
     )
     mean = srgb_to_linear(tools.texture_space.mean.clamp(0.0, 1.0))
     lit = replace(head.scene, lighting=found.first_light)

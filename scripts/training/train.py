@@ -51,9 +51,9 @@ class Recipe:
         seed: Of everything drawn.
     """
 
-    steps: tuple[int, ...] = (6300, 5400)
+    steps: tuple[int, ...] = (6300, 3000)
     batch: int = 16
-    rates: tuple[float, ...] = (2e-3, 1.2e-3)
+    rates: tuple[float, ...] = (2e-3, 6e-4)
     warm_up: int = 200
     decay: float = 0.02
     average: float = 0.998
@@ -132,8 +132,7 @@ def train(shards: list[Path], unseen: list[Path], folder: Path, recipe: Recipe) 
     batches = _endless(samples, recipe.workers)
     begun, mean_loss = time.time(), None
     not_shape = affine_basis(network.guess.mean_points[:, :3])
-    last = sum(recipe.steps)
-    for step in range(first, last):
+    for step in range(first, sum(recipe.steps)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe)
         network.train()
@@ -150,7 +149,7 @@ def train(shards: list[Path], unseen: list[Path], folder: Path, recipe: Recipe) 
         mean_loss = loss.item() if mean_loss is None else 0.98 * mean_loss + 0.02 * loss.item()
         if (step + 1) % 50 == 0:
             _log(folder, step=step + 1, loss=mean_loss, seconds=time.time() - begun)
-        if (step + 1) % recipe.report_every == 0 or step + 1 == last:
+        if (step + 1) % recipe.report_every == 0 or step + 1 == sum(recipe.steps):
             report = report_on(averaged.module, chain(*(held_out(path) for path in unseen)))
             _log(folder, step=step + 1, **_short(report))
             state = {

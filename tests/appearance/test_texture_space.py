@@ -120,3 +120,10 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, rng: np.random.Genera
     np.savez(path, **published(rng))
     with pytest.raises(UsageError, match="5 texture components were asked for"):
         load_texture_space(path, component_count=5)
+
+
+def test_the_first_components_decode_as_all_with_zeros(space: TextureSpace) -> None:
+    code = torch.tensor([[0.4, -1.0, 0.0]]).double()
+    assert torch.allclose(decode(space.first(2), code[:, :2]), decode(space, code))
+    with pytest.raises(UsageError, match="3 texture codes were given; the space has 2"):
+        decode(space.first(2), code)

@@ -70,7 +70,8 @@ def depth_term(model: FlameModel, scene: SceneParams, points: SurfacePoints) -> 
     mesh = model.mesh(scene.flame)
     depth = 1.0 - points_on_surface(mesh.vertices, mesh.faces, points)[..., 2]
     ones = torch.ones(depth.shape, dtype=FLOAT)
-    return DepthTerm("depth", points, depth, 0.005 * ones, 0.7 * ones)
+    sigma = 0.005 * torch.exp(0.5 * draw(3, *depth.shape))
+    return DepthTerm("depth", points, depth, sigma, 0.7 * ones)
 
 
 def skin_term(points: SurfacePoints, **changes: object) -> SkinTerm:
@@ -92,6 +93,7 @@ def skin_term(points: SurfacePoints, **changes: object) -> SkinTerm:
             0.6 + 0.03 * draw(5, 1, count, 3), 0.03 * draw(6, 1, count, 3, CODES)
         ),
         "normal_offset": 0.05 * draw(7, 1, count, 3),
-        "sigma": 0.05,
+        "sigma": torch.tensor([0.05], dtype=FLOAT),
+        "shading_moves": torch.tensor([True]),
     }
     return SkinTerm(**{**given, **changes})

@@ -96,11 +96,26 @@ def test_cost_is_the_sum_of_the_reported_terms(model, scene):
     assert math.isclose(float(objective.cost(value)), sum(term.weighted for term in values))
 
 
+@pytest.mark.parametrize("name", ["points", "depth", "skin"])
+def test_blocks_in_another_order_give_the_same_equations_in_that_order(model, scene, name):
+    shuffled = ("lighting", "expression", "jaw", "log_focal", "head_rotation", "shape")
+    found = []
+    for free in (shuffled, tuple(block for block in ALL_BLOCKS if block in shuffled)):
+        term = terms_of(model, scene, name)
+        objective = Objective(model, scene, terms=(term,), priors=(), free=free)
+        equations = objective.linearise(objective.start())
+        columns = torch.arange(objective.layout.length)
+        order = torch.cat([columns[objective.layout.span(block)] for block in shuffled])
+        found.append((equations.gradient[:, order], equations.matrix[:, order][:, :, order]))
+    assert torch.allclose(found[0][0], found[1][0])
+    assert torch.allclose(found[0][1], found[1][1])
+
+
 def test_colours_that_may_not_bend_the_shape_still_move_it(model, scene):
     points = facing_points(model, scene)
     gradients = []
     for bends in (True, False):
-        term = skin_term(points, shading_moves=bends)
+        term = skin_term(points, shading_moves=torch.tensor([bends]))
         objective = Objective(model, scene, terms=(term,), priors=(), free=("shape",))
         value = objective.start()
         gradients.append(objective.linearise(value).gradient)

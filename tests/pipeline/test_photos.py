@@ -99,7 +99,7 @@ def fast():
 
 def test_shading_bends_the_shape_only_where_asked(fast, astronaut):
     moving = dataclasses.replace(fast, weights=TermWeights())
-    bent = dataclasses.replace(moving, shape_from_shading=True)
+    bent = dataclasses.replace(moving, shape_from_shading="always")
     plain, shaded = (FitSession(config).fit(astronaut)[0] for config in (moving, bent))
     apart = np.abs(plain.export.mesh.neutral_vertices - shaded.export.mesh.neutral_vertices)
     assert apart.max() > 1e-3

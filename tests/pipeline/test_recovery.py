@@ -12,15 +12,15 @@ from flame_fit.geometry import Crop
 from flame_fit.image_files import srgb8_to_linear
 from flame_fit.pipeline import FitSession
 from flame_fit.pipeline.head_view import region_of_pixels, view_head
-from flame_fit.pipeline.recovery import (
+from flame_fit.pipeline.refine import fit_appearance
+from flame_fit.pipeline.skin_view import SkinView
+from flame_fit.synth import random_scene, render_scene
+from tests.pipeline.recovery import (
     IMAGE_SIZE,
     recover_detected,
     recover_exact,
     session_for_recovery,
 )
-from flame_fit.pipeline.refine import fit_appearance
-from flame_fit.pipeline.skin_view import SkinView
-from flame_fit.synth import random_scene, render_scene
 
 SEEDS = (2000, 2001, 2002)
 
@@ -73,7 +73,7 @@ def test_light_is_found_within_five_percent_where_head_and_albedo_are_known(sess
         [skin],
         replace(scene, texture_code=torch.zeros(1, 0)),
         session.plan.fine_level,
-        tools=replace(tools, texture_space=known, texture_count=0),
+        tools=replace(tools, texture_space=known),
         plan=session.plan,
         seed=0,
     ).scene

@@ -10,9 +10,11 @@ from flame_fit.errors import UsageError
 from flame_fit.flame import UvChart
 from flame_fit.geometry import Camera
 from flame_fit.render import (
+    ClayShader,
     RenderOptions,
     TriangleMesh,
     mesh_edges,
+    paint,
     render,
     render_shape,
 )
@@ -256,6 +258,23 @@ def test_clay_is_lit_from_the_upper_left(ball, camera, warp):
     assert light[24, 24] > light[40, 40]
     assert 0.15 < float(light[32, 32]) < 0.8
     assert picture.image.max() <= 1.0
+
+
+def test_a_surface_found_once_is_painted_as_if_found_anew(ball, sphere, camera, warp, dtype):
+    picture = render(
+        ball,
+        sphere_chart(sphere),
+        camera,
+        torch.rand(1, 16, 16, 3, dtype=dtype),
+        white_lighting(dtype=dtype),
+        image_size=SIZE,
+        rasterizer=warp,
+        options=RenderOptions(supersampling=2),
+    )
+    clay = paint(picture.surface, ClayShader(), RenderOptions(supersampling=2))
+    anew = render_shape(ball, camera, image_size=SIZE, rasterizer=warp)
+    assert torch.equal(clay.image, anew.image)
+    assert torch.equal(clay.coverage, picture.coverage)
 
 
 def test_clay_shows_both_sides(ball, camera, warp):

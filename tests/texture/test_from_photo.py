@@ -7,11 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from flame_fit.texture import (
-    TextureMaps,
-    shade_texture,
-    texture_from_photo,
-)
+from flame_fit.texture import TextureMaps, shade_texture
+from tests.texture.textures import texture_from_photo
 
 
 @pytest.fixture(scope="module", params=["frontal", "turned"])

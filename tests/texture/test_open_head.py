@@ -13,11 +13,11 @@ from flame_fit.texture import (
     PhotoView,
     dilate,
     face_region,
-    texture_from_photo,
     texture_layout,
 )
 from flame_fit.texture.surface_values import interpolate_vertices
 from flame_fit.texture.texel_geometry import INNER_REGIONS
+from tests.texture.textures import texture_from_photo
 
 SIZE = 512
 PHOTO = 512

@@ -17,6 +17,7 @@ from flame_fit.texture import (
     surface_operator,
 )
 from flame_fit.texture.bake import feather
+from flame_fit.texture.dilate import dilated
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,12 @@ def test_dilation_keeps_covered_texels_and_fills_the_gutter(layout):
     first, column = int(rows[0]), texels.size // 2
     assert torch.equal(filled[first - 4 : first, column], image[first, column].expand(4, 3))
     assert torch.allclose(filled[0, 0], image[covered].mean(dim=0), atol=1e-5)
+
+
+def test_rows_are_laid_out_as_dilation_would(layout):
+    texels = layout.texels
+    rows = torch.rand(len(texels.texel), 2)
+    assert torch.equal(dilated(rows, texels), dilate(texels.to_map(rows, fill=-1.0), texels))
 
 
 def test_the_gutter_is_at_least_eight_texels_at_1024(layout):
