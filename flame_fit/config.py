@@ -40,8 +40,8 @@ class TermWeights:
     """Relative depth of the landmarks."""
     dense: float = 1.0
     """Points all over the head, where `--uv` gives them."""
-    dense_depth: float = 1.0
-    """Depth of these points, where their source tells it."""
+    dense_depth: float = 0.0
+    """Depth of these points, where their source tells it; measured to help no set of heads."""
     photometric: float = 1.0
     """Skin colours; at 0 they give light and texture only."""
     identity: float = 1.0

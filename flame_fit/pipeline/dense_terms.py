@@ -33,8 +33,8 @@ class DenseSettings:
         points: At most this many are compared, evenly out of all; neighbours say the same.
     """
 
-    dense: PointNoise = field(default_factory=lambda: PointNoise(0.0015, 150.0))
-    dense_depth: PointNoise = field(default_factory=lambda: PointNoise(0.001, 30.0))
+    dense: PointNoise = field(default_factory=lambda: PointNoise(0.002, 30.0))
+    dense_depth: PointNoise = field(default_factory=lambda: PointNoise(0.003, 10.0))
     points: int = 600
 
 

@@ -19,6 +19,7 @@ from flame_fit.pipeline.skin_evidence import (
     SkinLevel,
     SkinNoise,
     SkinSettings,
+    skin_brightness,
     skin_evidence,
     skin_noise,
     usual_noise,
@@ -115,7 +116,10 @@ def refine(
     level = plan.coarse_levels[0]
     lit = fit_appearance(first, start, level, tools=tools, plan=plan, seed=seed)
     evidence = [face.evidence for face in faces]
-    noise = [skin_noise(_left_over(report), plan.moving_skin) for report in lit.reports]
+    noise = [
+        skin_noise(_left_over(report), skin_brightness(skin), plan.moving_skin)
+        for report, skin in zip(lit.reports, first, strict=True)
+    ]
 
     def known(scene: SceneParams, number: int) -> Evidence:
         # Light and texture have not moved the head: the first view is that of the first round.
