@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
     from flame_fit.flame import FlameAssets
-    from flame_fit.priors.texture_decoder import DecoderVariant, FaceCropTemplate
 
 SUMMARY = "Draw random textures out of a texture space or a decoder."
 NAME = "texture-space sample"
@@ -156,11 +155,12 @@ def _decoded(
     from flame_fit.appearance import srgb_to_linear
     from flame_fit.head_models.layout_heads import model_layout
     from flame_fit.head_models.layout_textures import DecodedAlbedo, decode_onto
+    from flame_fit.pipeline.decoder_tools import face_crop_template
     from flame_fit.priors.texture_decoder import load_texture_generator
 
     variant = None if command.variant == "auto" else command.variant
     loaded = load_texture_generator(decoder_file, variant=variant)
-    template = _template(command, loaded.variant)
+    template = face_crop_template(command.template, loaded.variant)
     decoder = DecodedAlbedo(loaded.generator, template=template)
     if command.head is not None:
         names = LayoutNames("--head", HIFI3DPP, command.head, command.detector)
@@ -183,19 +183,3 @@ def _decoded(
             latents = middle + command.spread * (loaded.generator.latents(vector) - middle)
             textures.append(decoder(latents)[0].clamp(0.0, 1.0))
     return torch.stack(textures)
-
-
-def _template(command: SampleCommand, variant: DecoderVariant) -> FaceCropTemplate | None:
-    """Return what surrounds the pictures of a decoder of faces alone."""
-    from flame_fit.appearance import load_texture_space
-    from flame_fit.priors.texture_decoder import FaceCropTemplate
-
-    if (variant == "face_crop") != (command.template is not None):
-        need = "needs" if variant == "face_crop" else "takes no"
-        raise UsageError(
-            f"a decoder of variant {variant} {need} --template, the whole texture around a face; "
-            "check --variant too"
-        )
-    if command.template is None:
-        return None
-    return FaceCropTemplate(load_texture_space(command.template, component_count=0).mean)

@@ -147,7 +147,7 @@ def _decoded(
     path: Path, loaded: LoadedGenerator, options: DecoderOptions, assets: FlameAssets, *, size: int
 ) -> DecodedAlbedo:
     """Return the decoder of the model's chart."""
-    template = _template(options, loaded.variant)
+    template = face_crop_template(options.template, loaded.variant, prefix="decoder.")
     if options.head is None:
         if path.suffix.lower() != OWN_SUFFIX:
             raise UsageError(
@@ -166,17 +166,29 @@ def _decoded(
     )
 
 
-def _template(options: DecoderOptions, variant: DecoderVariant) -> FaceCropTemplate | None:
-    """Return what surrounds the pictures of a decoder of faces alone."""
-    if (variant == "face_crop") != (options.template is not None):
+def face_crop_template(
+    path: Path | None, variant: DecoderVariant, *, prefix: str = ""
+) -> FaceCropTemplate | None:
+    """Return what surrounds the pictures of a decoder of faces alone, None for other decoders.
+
+    Args:
+        path: A whole texture.
+        variant: Of the decoder.
+        prefix: Of the command's options, for messages.
+
+    Raises:
+        UsageError: A template is missing, or there is nothing for it to surround.
+        AssetError: It is not there or no texture.
+    """
+    if (variant == "face_crop") != (path is not None):
         need = "needs" if variant == "face_crop" else "takes no"
         raise UsageError(
-            f"a decoder of variant {variant} {need} --decoder.template, the whole texture around a "
-            "face; check --decoder.variant too"
+            f"a decoder of variant {variant} {need} --{prefix}template, the whole texture around a "
+            f"face; check --{prefix}variant too"
         )
-    if options.template is None:
+    if path is None:
         return None
-    return FaceCropTemplate(load_texture_space(options.template, component_count=0).mean)
+    return FaceCropTemplate(load_texture_space(path, component_count=0).mean)
 
 
 def _whitening(path: Path, generator: TextureGenerator) -> Whitening:

@@ -46,7 +46,7 @@ class SkinSettings:
     many pixels, and worth no more than `sigma` and `worth` say. Where it leaves far less, as on
     rendered heads, the rest is noise, which differs from pixel to pixel: then a pixel is believed
     more, more pixels are independent, and shading may bend the shape. Photographs were seen to
-    leave 0.029 and more, rendered heads 0.012 to 0.035.
+    leave 0.029 and more, rendered heads 0.014 to 0.035.
 
     Attributes:
         sigma: Standard deviation of a skin pixel about the model, sRGB 0..1, in a usual photo.

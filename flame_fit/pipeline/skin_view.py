@@ -26,7 +26,6 @@ from flame_fit.pipeline.landmark_terms import MESH_COUNT
 from flame_fit.pipeline.tools import FitTools
 from flame_fit.priors.face_shares import FaceShares, face_shares
 from flame_fit.priors.skin import skin_weight
-from flame_fit.priors.skin_rivals import SkinRivals, skin_rivals
 from flame_fit.scene import SceneParams
 
 
@@ -101,8 +100,7 @@ def view_skin(
     else:
         shares = face_shares(evidence.parsing, crop)
         person = person * (1.0 - shares.cover)
-        rivals = skin_rivals(evidence.parsing, crop)
-        weight = _skin(photo, crop, head, tools, person=inside, shares=shares, rivals=rivals)
+        weight = _skin(photo, crop, head, tools, person=inside, shares=shares)
         beard = _coverage(head, tools) * inside * shares.beard
         surface = torch.maximum(weight, torch.from_numpy(beard).to(weight))
     return SkinView(
@@ -134,7 +132,6 @@ def _skin(
     *,
     person: Float[np.ndarray, "H W"],
     shares: FaceShares | None,
-    rivals: SkinRivals | None = None,
 ) -> Float[Tensor, "H W"]:
     """Return the skin weight of the crop: the rendered skin where the photo looks like it."""
     points = tools.model.landmark_points(head.mesh, "mediapipe")
@@ -146,7 +143,6 @@ def _skin(
         person=person,
         coverage=_coverage(head, tools),
         shares=shares,
-        rivals=rivals,
     )
     return torch.from_numpy(weight.astype(np.float32)).to(tools.device)
 

@@ -33,6 +33,8 @@ COVER_LABELS = frozenset(
     }
 )
 """What hides an eye or a mouth; through most glasses the eyes are seen."""
+SKIN_COLOURED_LABELS = frozenset({FaceLabel.FACEWEAR.name, CoarseFaceLabel.ACCESSORY.name})
+"""Hands, above all. Glasses are not: the dark of an eye socket is taken for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +46,16 @@ class FaceShares:
         beard: Beard.
         inner: Eyes and the inside of the mouth.
         cover: Hair, clothes, hats, hands and whatever else hides eyes or mouth.
+        skin_coloured: Of these, what has the colours of skin: hands.
+        hair: Of these, hair, of which thin strands run over the face.
     """
 
     skin: Float[np.ndarray, "H W"]
     beard: Float[np.ndarray, "H W"]
     inner: Float[np.ndarray, "H W"]
     cover: Float[np.ndarray, "H W"]
+    skin_coloured: Float[np.ndarray, "H W"]
+    hair: Float[np.ndarray, "H W"]
 
 
 def face_shares(parsing: Parsing, crop: Crop) -> FaceShares:
@@ -70,4 +76,6 @@ def face_shares(parsing: Parsing, crop: Crop) -> FaceShares:
         beard=share(frozenset({FaceLabel.BEARD.name})),
         inner=share(INNER_LABELS),
         cover=share(COVER_LABELS),
+        skin_coloured=share(SKIN_COLOURED_LABELS),
+        hair=share(frozenset({FaceLabel.HAIR.name})),
     )

@@ -16,7 +16,6 @@ from flame_fit.priors.skin_colour import (
     other_log_density,
     skin_log_density,
 )
-from flame_fit.priors.skin_rivals import SkinRivals
 
 # Colours are judged on a copy in which the face is this high: hair strands still show, noise does
 # not.
@@ -46,7 +45,6 @@ def skin_weight(
     person: Float[np.ndarray, "H W"] | None = None,
     coverage: Float[np.ndarray, "H W"] | None = None,
     shares: FaceShares | None = None,
-    rivals: SkinRivals | None = None,
     exclude_holes: bool = True,
 ) -> Float[np.ndarray, "H W"]:
     """Weight 0..1 of bare skin for every pixel of a crop; brows and lips count as skin.
@@ -61,7 +59,6 @@ def skin_weight(
         coverage: Where the rendered head shows skin; the mesh region with a raised forehead
             without it.
         shares: What a parsing says of the crop.
-        rivals: What it says of things that pass for skin; counts only beside `shares`.
         exclude_holes: Leave out eye openings and the mouth opening.
     """
     size = srgb.shape[:2]
@@ -69,24 +66,18 @@ def skin_weight(
     if person is not None:
         region = region * person.astype(np.float32)
     scale = min(_FACE_HEIGHT / max(float(np.ptp(pixels[:, 1])), 1.0), _SIDE_LIMIT / max(size))
-    parsed = None if shares is None else shares.skin
     if scale >= 1:
-        likelihood = skin_likelihood(srgb, pixels, region, parsed=parsed, rivals=rivals)
+        likelihood = skin_likelihood(srgb, pixels, region, shares=shares)
     else:
         small = (round(size[1] * scale), round(size[0] * scale))
         zoom = np.array([small[0] / size[1], small[1] / size[0]])
-
-        def shrunk(values: np.ndarray) -> np.ndarray:
-            return cv2.resize(values, small, interpolation=cv2.INTER_AREA)
-
         likelihood = skin_likelihood(
-            shrunk(srgb),
+            _shrunk(srgb, small),
             pixels * zoom,
-            shrunk(region),
-            parsed=None if parsed is None else shrunk(parsed),
-            rivals=None
-            if rivals is None
-            else SkinRivals(shrunk(rivals.alike), shrunk(rivals.hair)),
+            _shrunk(region, small),
+            shares=None
+            if shares is None
+            else FaceShares(*(_shrunk(each, small) for each in vars(shares).values())),
         )
         likelihood = cv2.resize(likelihood, size[::-1], interpolation=cv2.INTER_LINEAR)
     weight = region * likelihood
@@ -101,8 +92,7 @@ def skin_likelihood(
     pixels: Float[np.ndarray, "n 2"],
     region: Float[np.ndarray, "H W"],
     *,
-    parsed: Float[np.ndarray, "H W"] | None = None,
-    rivals: SkinRivals | None = None,
+    shares: FaceShares | None = None,
 ) -> Float[np.ndarray, "H W"]:
     """Probability of skin by colour in a region, 0..1, and by a parsing where there is one.
 
@@ -113,17 +103,16 @@ def skin_likelihood(
         srgb: Crop in which the face is about 160 pixels high.
         pixels: Face mesh in crop pixels.
         region: Where skin may be.
-        parsed: Probability of skin by a parsing, coarser than the crop.
-        rivals: What it says of things that pass for skin.
+        shares: What a parsing, coarser than the crop, says of it.
     """
     size = srgb.shape[:2]
     features = colour_features(srgb8_to_linear(srgb))
-    allowed = region if parsed is None else region * (parsed > _HALF)
+    allowed = region if shares is None else region * (shares.skin > _HALF)
     inside = allowed > _HALF
     outline = features_of_face(pixels, size)
     seeds = inner_skin(pixels, size) * allowed > _HALF
     if seeds.sum() < _MIN_SEEDS:
-        return np.ones(size, dtype=np.float32) if parsed is None else parsed
+        return np.ones(size, dtype=np.float32) if shares is None else shares.skin
     colour = fit_skin_colour(features, seeds, pixels)
     density = skin_log_density(features, colour)
     typical = float(np.quantile(density[seeds], _ODD_SHARE))
@@ -133,12 +122,10 @@ def skin_likelihood(
     density = skin_log_density(features, colour)
     other = fit_other_colours(features, _surround(inside, pixels, density < typical))
     by_colour = density - other_log_density(features, other)
-    if parsed is not None:
-        joined = _joined(parsed, by_colour, outline, rivals)
-        if rivals is None:
-            return joined
+    if shares is not None:
+        joined = _joined(shares, by_colour, outline)
         skin = oval & (joined * region > _HALF)
-        return joined * (1.0 - _strands(features, skin, rivals.hair, pixels, outline))
+        return joined * (1.0 - _strands(features, skin, shares.hair, pixels, outline))
     depth = cv2.distanceTransform((inside & oval).astype(np.uint8), cv2.DIST_L2, 3)
     odds = _ODDS_AT_RIM + (_ODDS_INSIDE - _ODDS_AT_RIM) * np.minimum(depth / _RIM_WIDTH, 1.0)
     likelihood = _connected(_probability(odds + by_colour), seeds)
@@ -152,20 +139,23 @@ def _probability(odds: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
 
 
 def _joined(
-    parsed: Float[np.ndarray, "H W"],
+    shares: FaceShares,
     by_colour: Float[np.ndarray, "H W"],
     outline: Float[np.ndarray, "H W"],
-    rivals: SkinRivals | None,
 ) -> Float[np.ndarray, "H W"]:
     """Probability by parsing and colour together; brows, lips and nostrils go by the parsing."""
     least = 1.0 / (1.0 + np.exp(_PARSED_ODDS))
     factor = np.exp(np.clip(by_colour, -_COLOUR_ODDS, _COLOUR_ODDS))
-    alike = np.zeros_like(parsed) if rivals is None else rivals.alike
-    skin = np.clip(parsed, least, 1.0 - least)
+    alike = shares.skin_coloured
+    skin = np.clip(shares.skin, least, 1.0 - least)
     other = np.maximum(1.0 - skin - alike, least)
     # What has skin's colours gains as much as skin where the colours are skin's.
     odds = np.log(skin * factor / (other + alike * factor))
-    return (1.0 - outline) * _probability(odds) + outline * parsed
+    return (1.0 - outline) * _probability(odds) + outline * shares.skin
+
+
+def _shrunk(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
 
 
 def _strands(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -18,7 +20,6 @@ from flame_fit.priors.face_labels import (
 from flame_fit.priors.face_regions import face_region
 from flame_fit.priors.face_shares import face_shares
 from flame_fit.priors.skin import skin_weight
-from flame_fit.priors.skin_rivals import skin_rivals
 
 SIZE = (256, 256)
 # sRGB; hair and strands less red than skin, wrinkles redder.
@@ -36,15 +37,13 @@ def planes_of(labels: np.ndarray, blur: float) -> np.ndarray:
     return np.stack([cv2.GaussianBlur(each, (0, 0), blur) for each in sharp])
 
 
-def weigh(image: np.ndarray, pixels: np.ndarray, planes: np.ndarray, *, rivals: bool) -> np.ndarray:
-    parsing = Parsing(planes, FACE_LABELS.names, np.zeros(2), 1.0)
-    return skin_weight(
-        image,
-        pixels,
-        shares=face_shares(parsing, whole_crop()),
-        rivals=skin_rivals(parsing, whole_crop()) if rivals else None,
-        exclude_holes=False,
-    )
+def weigh(image: np.ndarray, pixels: np.ndarray, planes: np.ndarray, *, told: bool) -> np.ndarray:
+    """The weight of skin, told of hands and hair or not."""
+    shares = face_shares(Parsing(planes, FACE_LABELS.names, np.zeros(2), 1.0), whole_crop())
+    if not told:
+        nothing = np.zeros_like(shares.skin)
+        shares = dataclasses.replace(shares, skin_coloured=nothing, hair=nothing)
+    return skin_weight(image, pixels, shares=shares, exclude_holes=False)
 
 
 def noisy(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +51,7 @@ def noisy(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.parametrize("coarse", [False, True])
-def test_rivals_are_those_of_the_labels_in_both_schemes(coarse):
+def test_hands_and_hair_are_those_of_the_labels_in_both_schemes(coarse):
     labels = np.zeros(SIZE, np.uint8)
     rows = (FaceLabel.HAIR, FaceLabel.SKIN, FaceLabel.GLASSES, FaceLabel.FACEWEAR)
     for number, label in enumerate(rows):
@@ -60,11 +59,11 @@ def test_rivals_are_those_of_the_labels_in_both_schemes(coarse):
     scheme = COARSE_FACE_LABELS if coarse else FACE_LABELS
     labels = coarse_labels(labels) if coarse else labels
     planes = np.stack([(labels == k).astype(np.float32) for k in range(scheme.count)])
-    found = skin_rivals(Parsing(planes, scheme.names, np.zeros(2), 1.0), whole_crop())
+    found = face_shares(Parsing(planes, scheme.names, np.zeros(2), 1.0), whole_crop())
     np.testing.assert_allclose(found.hair[:, 5], labels[:, 5] == labels[0, 0], atol=1e-6)
     # The coarse scheme does not tell glasses from hands.
     expected = np.isin(labels[:, 5], (labels[130, 0], labels[90, 0] if coarse else 255))
-    np.testing.assert_allclose(found.alike[:, 5], expected, atol=1e-6)
+    np.testing.assert_allclose(found.skin_coloured[:, 5], expected, atol=1e-6)
 
 
 def test_colour_is_no_reason_to_call_a_doubtful_hand_skin(frontal_pixels, rng):
@@ -80,8 +79,8 @@ def test_colour_is_no_reason_to_call_a_doubtful_hand_skin(frontal_pixels, rng):
     safe = cv2.erode(inside.astype(np.uint8), np.ones((9, 9))) > 0
     hand, skin = safe.copy(), safe.copy()
     hand[: top + 8], skin[top - 8 :] = False, False
-    fooled = weigh(image, frontal_pixels, planes, rivals=False)
-    told = weigh(image, frontal_pixels, planes, rivals=True)
+    fooled = weigh(image, frontal_pixels, planes, told=False)
+    told = weigh(image, frontal_pixels, planes, told=True)
     assert fooled[hand].mean() > 0.6
     assert told[hand].mean() < 0.4
     assert told[skin].mean() > 0.95
@@ -107,8 +106,8 @@ def strand_of(pixels: np.ndarray, width: int) -> np.ndarray:
 def test_a_strand_that_the_parsing_misses_is_left_out(frontal_pixels, rng, hair):
     image, planes, strand = painted(frontal_pixels, hair, line=hair)
     image = noisy(image, rng)
-    missed = weigh(image, frontal_pixels, planes, rivals=False)
-    told = weigh(image, frontal_pixels, planes, rivals=True)
+    missed = weigh(image, frontal_pixels, planes, told=False)
+    told = weigh(image, frontal_pixels, planes, told=True)
     assert missed[strand].mean() > 0.6
     assert told[strand].mean() < 0.25
     # What is not beside it stays.
@@ -124,8 +123,8 @@ def test_a_wrinkle_from_the_hair_and_a_mole_stay(frontal_pixels, rng):
     place = (round(float(left)), round(float(frontal_pixels[:, 1].mean()) + 20))
     cv2.circle(image, place, 2, MOLE, -1)
     image = noisy(image, rng)
-    kept = weigh(image, frontal_pixels, planes, rivals=False)
-    told = weigh(image, frontal_pixels, planes, rivals=True)
+    kept = weigh(image, frontal_pixels, planes, told=False)
+    told = weigh(image, frontal_pixels, planes, told=True)
     np.testing.assert_allclose(told[wrinkle], kept[wrinkle], atol=1e-6)
     assert told[place[1], place[0]] > 0.7
 
