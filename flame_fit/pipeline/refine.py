@@ -126,7 +126,7 @@ def refine(
         skins = look(scene, first) if number else first
         level = plan.coarse_levels[number]
         found = _skin_of_batch(skins, level, noise, plan.moving_skin, tools=tools, seed=seed)
-        seen = seen_terms(tools.model, scene, evidence, settings=plan.seen)
+        seen = seen_terms(tools.model, scene, evidence, settings=plan.seen, fitted=True)
         appearance = _appearance_priors(found, scene, plan)
         return Evidence((*seen, found.term), (*priors, *appearance))
 

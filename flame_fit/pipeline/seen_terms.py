@@ -32,6 +32,7 @@ def seen_terms(
     evidence: Sequence[FaceEvidence],
     *,
     settings: SeenSettings,
+    fitted: bool = False,
 ) -> tuple[Term, ...]:
     """Return the terms of landmarks and dense points of a batch of faces.
 
@@ -40,10 +41,12 @@ def seen_terms(
         scene: The heads as they are now.
         evidence: What was seen of each; of the same kinds in all of them.
         settings: Noise and worth of the points.
+        fitted: Whether the heads fit already; then landmarks are believed only as far as they
+            agree.
 
     Raises:
         AssetError: If the model has no landmark embedding.
     """
     dense = dense_terms(model, scene, evidence, settings=settings.dense)
-    landmarks = landmark_terms(model, scene, evidence, settings=settings.landmarks)
+    landmarks = landmark_terms(model, scene, evidence, settings=settings.landmarks, fitted=fitted)
     return (*landmarks, *dense)
