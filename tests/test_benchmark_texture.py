@@ -101,7 +101,8 @@ def texels(head):
 
 def _maps(albedo, confidence, texels):
     covered = texels.covered()
-    return TextureMaps(albedo, confidence, covered, torch.ones_like(confidence))
+    whole = torch.ones_like(confidence)
+    return TextureMaps(albedo, confidence, covered, whole, torch.ones_like(albedo))
 
 
 def test_albedo_errors_are_told_apart_by_what_was_seen(albedo, head, texels):

@@ -47,6 +47,8 @@ from flame_fit.texture import shade_texture
 from flame_fit.texture.texel_geometry import chart_of, face_region
 
 MILLIMETRES = 1000.0
+# What one is in the picture of the residual: it may be brighter than one.
+RESIDUAL_UNIT = 0.5
 EYEBALLS = ("left_eyeball", "right_eyeball")
 
 
@@ -110,6 +112,7 @@ def assemble_result(fitted: FittedFace, *, tools: FitTools, config: FitConfig) -
             TextureMap("confidence", to_uint8(look.maps.confidence)),
             TextureMap("mask", to_uint8(look.maps.mask.float())),
             TextureMap("shaded", to_srgb8(_shaded(look, tools))),
+            TextureMap("residual", to_uint8(RESIDUAL_UNIT * look.maps.residual)),
         ),
     )
     return FitResult(scene=scene, export=export)
@@ -117,10 +120,13 @@ def assemble_result(fitted: FittedFace, *, tools: FitTools, config: FitConfig) -
 
 def _shaded(look: Look, tools: FitTools) -> Float[Tensor, "U U 3"]:
     """Return the texture under the light of the photo, linear."""
-    texels = tools.layout.texels
-    lighting = look.scene.lighting[0]
     return shade_texture(
-        look.maps.albedo, look.mesh.vertices[0], tools.assets, lighting, texels=texels
+        look.maps.albedo,
+        look.mesh.vertices[0],
+        tools.assets,
+        look.scene.lighting[0],
+        residual=look.maps.residual,
+        texels=tools.layout.texels,
     )
 
 

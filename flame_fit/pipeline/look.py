@@ -125,7 +125,7 @@ def fit_look(
     on_stage("texture")
     made = make_texture(plan.texture, FittedHead(face, skin, scene, albedo), tools=tools)
     maps = made.maps
-    final = _render(skin, maps.albedo, scene, tools)
+    final = _render(skin, maps.albedo * maps.residual, scene, tools)
     measured = _measured_skin(skin.weight, skin.view, maps)
     return Look(
         scene=scene,

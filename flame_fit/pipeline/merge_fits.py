@@ -76,9 +76,8 @@ def merge_fits(plan: MergePlan) -> MergedHead:
     merged = merge_texels(photos, assets, layout=layout)
     texture_model = plan.texture_model or fits[0].texture_model
     code = mean_code(fits)
-    maps = complete_texture(
-        merged.seen, _codes_albedo(code, texture_model, assets), assets, layout=layout
-    )
+    codes = _codes_albedo(code, texture_model, assets)
+    maps = complete_texture(merged.seen, codes, assets, layout=layout, tone_is_skin=True)
     face = _face_rows(assets, layout)
     warnings = _warnings(fits, merged)
     report = MergeReport(

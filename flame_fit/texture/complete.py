@@ -1,8 +1,8 @@
 """A whole texture from the part that a photo shows.
 
-Every texel is `prior * exp(tone + detail)`. What the photo shows keeps its own detail. What it does
-not show takes that of its mirror image where only that is seen, none elsewhere; a network that
-knows the chart corrects both.
+Every texel is `prior * exp(tone + detail)`, less what of the tone is more likely light. What the
+photo shows keeps its own detail. What it does not show takes that of its mirror image where only
+that is seen, none elsewhere; a network that knows the chart corrects both.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from torch.nn import functional
 
 from flame_fit.flame import FlameAssets
 from flame_fit.texture.delight import ALBEDO_HIGH, ALBEDO_LOW, DelitTexels
+from flame_fit.texture.dilate import dilated
 from flame_fit.texture.eyes import EyeSight, complete_eyes
 from flame_fit.texture.inpaint import TexelFill, inpaint, mirror_trust, without_network
 from flame_fit.texture.layout import TextureLayout
+from flame_fit.texture.residual_light import residual_light
 from flame_fit.texture.skin_likeness import face_colour
+from flame_fit.texture.surface_values import interpolate_vertices
 from flame_fit.texture.texel_geometry import TexelGeometry
 from flame_fit.texture.tone import PhotoEvidence, photo_evidence
 
@@ -34,12 +37,15 @@ class TextureMaps:
         mask: Texels that show the surface.
         likeness: How much what the photo shows there looks like this face's skin, 1 where it is
             not judged; low where hair or cloth lay behind the skin weight and was not printed.
+        residual: Light of the photo that is not in its smooth light, as a factor: albedo, smooth
+            light and this together are the photo. 1 where nothing is left over; dilated.
     """
 
     albedo: Float[Tensor, "U U 3"]
     confidence: Float[Tensor, "U U"]
     mask: Bool[Tensor, "U U"]
     likeness: Float[Tensor, "U U"]
+    residual: Float[Tensor, "U U 3"]
 
 
 def complete(
@@ -48,6 +54,7 @@ def complete(
     assets: FlameAssets,
     *,
     layout: TextureLayout,
+    tone_is_skin: bool = False,
 ) -> TextureMaps:
     """Fill in what the photo does not show.
 
@@ -56,6 +63,8 @@ def complete(
         prior_albedo: Linear albedo of a whole head at any size, such as a decoded texture space.
         assets: Model of the head.
         layout: Preparation of this model at the wanted size.
+        tone_is_skin: Whether no light is left in the tone, as where the texels of several photos
+            were averaged.
 
     Returns:
         Maps of the texels' size; texels without a surface are black.
@@ -70,7 +79,9 @@ def complete(
         fill = inpaint(told, known, prior_albedo, assets, inpainter=layout.inpainter, texels=texels)
     trust = confidence.new_zeros(len(texels.texel))
     trust[row] = confidence
-    whole = told.prior + told.tone
+    light = torch.zeros_like(told.field) if tone_is_skin else residual_light(told.field, assets)
+    residual = interpolate_vertices(light, texels.corners, texels.surface.barycentrics)
+    whole = (told.prior + told.tone).sub_(residual)
     whole.index_add_(0, row, told.detail * confidence[:, None])
     whole += _filled_in(trust, known, fill, texels)
     sights = _eye_sights(told.prior, own, trust, row, layout)
@@ -85,6 +96,7 @@ def complete(
         confidence=texels.to_map(trust[:, None])[..., 0],
         mask=texels.covered(),
         likeness=_scattered(told.likeness, row, texels, fill=1.0),
+        residual=dilated(residual.exp_(), texels),
     )
 
 

@@ -61,6 +61,7 @@ def shade_texture(
     assets: FlameAssets,
     lighting: Float[Tensor, "9 3"],
     *,
+    residual: Float[Tensor, "U U 3"],
     texels: TexelGeometry,
 ) -> Float[Tensor, "U U 3"]:
     """Return the texture with the light of a photo on it, for programs without lights; dilated.
@@ -70,10 +71,11 @@ def shade_texture(
         vertices: World positions of the posed head.
         assets: Model of the head.
         lighting: Spherical-harmonics light per channel.
+        residual: Factor of the light that the harmonics do not carry.
         texels: Texel geometry of the model's chart at the albedo's size.
     """
     normals = vertex_normals(vertices[None], assets.faces)[0]
     at_texels = interpolate_vertices(normals, texels.corners, texels.surface.barycentrics)
     shading = shade(functional.normalize(at_texels, dim=1)[None], lighting[None])[0]
-    lit = shading.mul_(texels.from_map(albedo)).clamp_(0.0, 1.0)
+    lit = shading.mul_(texels.from_map(albedo * residual)).clamp_(0.0, 1.0)
     return dilated(lit, texels)

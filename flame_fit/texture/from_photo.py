@@ -52,6 +52,7 @@ def complete_texture(
     assets: FlameAssets,
     *,
     layout: TextureLayout,
+    tone_is_skin: bool = False,
 ) -> TextureMaps:
     """Complete and dilate a texture of which texels are known.
 
@@ -60,8 +61,9 @@ def complete_texture(
         prior_albedo: Linear albedo of a whole head at any size, for what is not seen.
         assets: Model of the head.
         layout: Preparation of this model at the wanted size.
+        tone_is_skin: Whether no light is left in the known texels.
     """
-    maps = complete(seen, prior_albedo, assets, layout=layout)
+    maps = complete(seen, prior_albedo, assets, layout=layout, tone_is_skin=tone_is_skin)
     return replace(maps, albedo=dilate(maps.albedo, layout.texels))
 
 
@@ -94,6 +96,7 @@ def lay_over_codes(
         confidence=_laid_out(confidence, seen, texels, fill=0.0),
         mask=texels.covered(),
         likeness=_laid_out(likeness, seen, texels, fill=1.0),
+        residual=torch.ones_like(albedo),
     )
 
 

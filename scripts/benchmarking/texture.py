@@ -197,6 +197,12 @@ def _light_left_in(head: FittedHead, loaded: TextureTools) -> TextureMaps:
     return _full(replace(head, scene=replace(head.scene, lighting=even)), loaded)
 
 
+def _residual_left_in(head: FittedHead, loaded: TextureTools) -> TextureMaps:
+    """Take all that smooth light does not carry for skin."""
+    maps = _full(head, loaded)
+    return replace(maps, albedo=(maps.albedo * maps.residual).clamp_max(1.0))
+
+
 def _only_what_is_seen(head: FittedHead, loaded: TextureTools) -> TextureMaps:
     return make_texture("bake", head, tools=loaded.tools).maps
 
@@ -248,6 +254,7 @@ def ways_to_texture(layout: TextureLayout) -> dict[str, Variant]:
     return {
         FULL: _full,
         "light left in": _light_left_in,
+        "residual light left in": _residual_left_in,
         "codes where unseen": _only_what_is_seen,
         "without mirrored detail": _without_mirror,
         **network,

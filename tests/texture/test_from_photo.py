@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from flame_fit.texture import TextureMaps, shade_texture
+from flame_fit.texture.from_photo import complete_texture, texels_of_photo
 from tests.texture.textures import texture_from_photo
 
 
@@ -38,7 +39,8 @@ def test_unseen_albedo_has_the_tone_of_the_seen(maps, shot):
 
 
 def test_shown_again_under_its_light_it_is_the_photo(maps, shot, ball, photograph):
-    image = photograph(maps.albedo, shot.vertices, ball, shot.view.camera, shot.lighting, 512)
+    lit = maps.albedo * maps.residual
+    image = photograph(lit, shot.vertices, ball, shot.view.camera, shot.lighting, 512)
     skin = shot.view.weight > 0.99
     error = ((image[..., :3] - shot.view.linear)[skin] ** 2).mean()
     assert float(-10.0 * torch.log10(error)) > 38.0
@@ -141,8 +143,25 @@ def test_inputs_stay_as_they_were(frontal, ball, layout, prior, rasterizer):
     assert torch.equal(prior, prior_before)
 
 
-def test_shaded_texture_is_albedo_times_light(maps, shot, ball, layout):
+def test_shaded_texture_is_albedo_times_light_times_what_that_leaves(maps, shot, ball, layout):
     white = torch.zeros(9, 3)
     white[0] = 0.5
-    lit = shade_texture(maps.albedo, shot.vertices, ball, white, texels=layout.texels)
-    assert torch.allclose(lit[maps.mask], 0.5 * maps.albedo[maps.mask])
+    lit = shade_texture(
+        maps.albedo, shot.vertices, ball, white, residual=maps.residual, texels=layout.texels
+    )
+    whole = 0.5 * maps.albedo * maps.residual
+    assert torch.allclose(lit[maps.mask], whole[maps.mask])
+
+
+def test_light_goes_from_the_albedo_to_the_residual_and_nowhere_else(
+    maps, shot, ball, layout, prior, rasterizer
+):
+    seen = texels_of_photo(
+        shot.view, shot.vertices, ball, shot.lighting, layout=layout, rasterizer=rasterizer
+    )
+    whole = complete_texture(seen, prior, ball, layout=layout, tone_is_skin=True)
+    assert torch.equal(whole.residual, torch.ones_like(whole.albedo))
+    inside = maps.mask & (whole.albedo.amax(dim=2) < 0.9) & (maps.albedo.amin(dim=2) > 0.003)
+    product = maps.albedo * maps.residual
+    assert torch.allclose(product[inside], whole.albedo[inside], rtol=1e-4)
+    assert float((maps.residual[inside] - 1.0).abs().max()) > 0.01
