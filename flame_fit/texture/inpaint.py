@@ -18,6 +18,9 @@ from flame_fit.texture.tone import PhotoEvidence, log_prior
 
 MIRROR_TRUST = (0.6, 1.0)
 """Confidences between which mirrored detail is taken."""
+LEAST_MIRROR_SHARE = 0.5
+"""Share of it that is taken whatever the network says: it learnt on rendered people, who have more
+on one side only than people have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,8 @@ def inpaint(
     rest = at_vertices.new_tensor([0.0, 0.0, 0.0, 1.0])
     at_vertices = torch.where(grid.inner_vertex[:, None], rest, at_vertices)
     rows = interpolate_vertices(at_vertices, texels.corners, texels.surface.barycentrics)
-    return TexelFill(rows[:, :3], rows[:, 3:])
+    share = LEAST_MIRROR_SHARE + (1.0 - LEAST_MIRROR_SHARE) * rows[:, 3:]
+    return TexelFill(rows[:, :3], share)
 
 
 def chart_layers(
