@@ -118,15 +118,18 @@ class DistancePrior:
 
 @dataclass(frozen=True)
 class LightSpread:
-    """Standard deviations of light relative to the light on the visible skin.
+    """Light relative to the light on the visible skin: standard deviations, and how bright it is.
 
     Attributes:
+        brightness: Mean of the logarithm of the light on the visible skin. Below 0: photos are
+            exposed for what faces the light, and skin mostly turns away from it.
         exposure: Of the logarithm of the light on the visible skin.
         tint: Of the logarithm of one of its channels about grey.
         direction: Of the first-order light; the second order has half of it.
         direction_tint: The same for the tint of the directional light.
     """
 
+    brightness: float = -0.15
     exposure: float = 0.15
     tint: float = 0.15
     direction: float = 0.3
@@ -135,14 +138,16 @@ class LightSpread:
 
 @dataclass(frozen=True)
 class LightPrior:
-    """As bright as white light, grey and even, as far as the photo lets it be; see `Prior`.
+    """Of usual brightness, grey and even, as far as the photo lets it be; see `Prior`.
 
     Attributes:
         mean_basis: Mean of the harmonics over the visible skin of each photo.
+        mean: Of the relative light.
         whitening: Of the relative light, flattened with colour fastest.
     """
 
     mean_basis: Float[Tensor, "b 9"]
+    mean: Float[Tensor, "27"]
     whitening: Float[Tensor, "27 27"]
     weight: float = 1.0
     name: str = "prior_lighting"
@@ -151,7 +156,7 @@ class LightPrior:
     def residual(self, part: Float[Tensor, "b 27"]) -> Float[Tensor, "b 27"]:
         """Return the whitened relative light."""
         relative = relative_light(part.unflatten(-1, (9, 3)), self.mean_basis)
-        return relative.flatten(1) @ self.whitening.T
+        return (relative.flatten(1) - self.mean) @ self.whitening.T
 
     def jacobian(self, part: Float[Tensor, "b 27"]) -> Float[Tensor, "b 27 27"]:
         """Return the derivative by the light."""
@@ -177,10 +182,12 @@ def light_prior(mean_basis: Float[Tensor, "b 9"], spread: LightSpread) -> LightP
     covariance[index, :, index, :] = grey_variance[:, None, None] + tint_variance[
         :, None, None
     ] * torch.eye(3)
+    mean = torch.zeros(9, 3)
+    mean[0] = spread.brightness
     gaussian = GaussianPrior.from_covariance(
-        torch.zeros(LIGHT_COUNT), covariance.reshape(LIGHT_COUNT, LIGHT_COUNT)
+        mean.flatten(), covariance.reshape(LIGHT_COUNT, LIGHT_COUNT)
     )
-    return LightPrior(mean_basis, gaussian.whitening.to(mean_basis))
+    return LightPrior(mean_basis, gaussian.mean.to(mean_basis), gaussian.whitening.to(mean_basis))
 
 
 def texture_prior(code: Float[Tensor, "b K"]) -> BlockPrior:
