@@ -22,8 +22,8 @@ POSE_BLOCKS = ("head_rotation", "translation")
 CONTOUR_ROUNDS = 2
 
 
-# Share of the cost below which a step no longer counts: where another stage follows on the same
-# evidence, and where none does.
+# Share of the cost below which a step no longer counts: for landmarks, which err by more than
+# further steps change (heads come out no better, some a little worse), and for all evidence.
 ROUGH_TOLERANCE, FINE_TOLERANCE = 1e-2, 1e-3
 
 
@@ -86,8 +86,7 @@ def plan_for(config: FitConfig) -> FitPlan:
             "geometry",
             geometry,
             LevenbergMarquardtSettings(
-                max_steps=limits.geometry_steps,
-                cost_tolerance=ROUGH_TOLERANCE if refines else FINE_TOLERANCE,
+                max_steps=limits.geometry_steps, cost_tolerance=ROUGH_TOLERANCE
             ),
             CONTOUR_ROUNDS,
         ),
