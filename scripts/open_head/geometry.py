@@ -70,9 +70,11 @@ def build_head() -> Head:
     actions = _with_shut_lids(expression.read_actions(package, topology), mean, eyes)
     lids = np.stack([actions.offset(name) for name in BLINKS])
     jaw = _rig(package, topology, mean, actions)
+    # Last, so that nothing else depends on it.
+    shown = mouth.with_upper_teeth_in_bite(mean, topology)
     return Head(
         topology=topology,
-        identity=dataclasses.replace(people.model, mean=mean, components=components),
+        identity=dataclasses.replace(people.model, mean=shown, components=components),
         expression=expression.expression_components(actions),
         actions=actions,
         lids=lids,

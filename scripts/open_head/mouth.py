@@ -20,6 +20,9 @@ GUIDE_SPREAD = 0.005
 """How much farther (metres) than the nearest skin the skin may be that still guides a tooth: wide
 enough to keep the teeth's shape, narrow enough to keep them behind lips that an open jaw stretches
 (which brings the skin some 3 mm nearer to the upper teeth)."""
+BITE = np.array([0.0, -0.0035, 0.002])
+"""How the upper row is moved, metres. The source ends it at the line between the lips, so a smile
+showed an empty mouth; people's upper teeth end some 3 mm below the lip and before the lower row."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,20 @@ def guided_teeth(mean: Float[np.ndarray, "V 3"], topology: HeadTopology) -> Line
     # By area, so that the finely divided lips count no more than plain skin.
     weight = np.exp(-0.5 * farther**2) * _areas(mean, topology)[skin]
     return LinearMotion(teeth, skin, weight / weight.sum(axis=1, keepdims=True))
+
+
+def with_upper_teeth_in_bite(
+    mean: Float[np.ndarray, "V 3"], topology: HeadTopology
+) -> Float[np.ndarray, "V 3"]:
+    """The mean head with its upper row of teeth where people's are.
+
+    Args:
+        mean: The mean head.
+        topology: Its topology.
+    """
+    moved = mean.copy()
+    moved[topology.in_part("upper_teeth")] += BITE
+    return moved
 
 
 def _areas(mean: Float[np.ndarray, "V 3"], topology: HeadTopology) -> Float[np.ndarray, " V"]:

@@ -255,6 +255,18 @@ def test_teeth_stay_behind_the_skin_for_every_identity(head: Head) -> None:
         assert skin_before(head, person, person[teeth]).min() > 0.003
 
 
+def test_upper_teeth_end_below_the_lip_and_before_the_lower_row(head: Head) -> None:
+    """As in people: a smile shows them, and they bite over the others."""
+    teeth, in_middle = head.region("teeth"), np.abs(head.vertices[:, 0]) < 0.004
+    jaw = head.raw["weights"][:, 2] > 0.5
+    upper, lower = (head.vertices[teeth & in_middle & row] for row in (~jaw, jaw))
+    lip_edge = head.vertices[lips_edges(head)[1]]
+    middle = np.interp(0.0, lip_edge[:, 0], lip_edge[:, 1])
+    assert 0.002 < middle - upper[:, 1].min() < 0.005
+    assert 0.001 < lower[:, 1].max() - upper[:, 1].min() < 0.005
+    assert 0.002 < upper[:, 2].max() - lower[:, 2].max() < 0.006
+
+
 def test_inner_mouth_stays_behind_the_skin_for_every_identity(head: Head) -> None:
     inside = np.flatnonzero(head.region("mouth_interior") & (head.vertices[:, 2] > 0.02))
     for person in random_people(head, 10):
