@@ -2,7 +2,8 @@
 
 Every fitted head is a little off its photo, so the same mole lies at different texels in two
 photos. Optical flow between the maps tells by how much; a smooth field on the mesh takes it to
-where only one of them sees.
+where only one of them sees. No photo is right: all meet in the middle of where they have it, and
+what only one of them sees stays.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ MOST_INCONSISTENT = 1.5
 # Metres over which the shift changes, in one round after the other.
 SHIFT_LENGTHS = (0.02, 0.01)
 # Weight of no shift at all: what two photos share tells little of what lies far from it.
-STILLNESS = 0.02
+STILLNESS = 0.1
 FEWEST_SHARED = 2000
 REFERENCE_SIZE = 512
 
@@ -54,10 +55,11 @@ class _Known:
 def align_photos(
     photos: Sequence[SeenAlbedo], assets: FlameAssets, *, layout: TextureLayout
 ) -> tuple[SeenAlbedo, ...]:
-    """Return the photos moved over the chart until their detail lies on that of the best one.
+    """Return the photos moved over the chart until their detail lies on that of the others.
 
-    The photo of the greatest worth stays; the others follow in the order of their worth. One that
-    shares too little with those before stays too.
+    The others are compared with the photo of the greatest worth, in the order of their worth. Then
+    all of them are moved such that they meet in the middle of where they had a texel, each by how
+    well it shows it. One that shares too little with those before stays where it is.
 
     Args:
         photos: What each photo shows, on the layout's covered texels.
@@ -69,20 +71,52 @@ def align_photos(
         range(len(photos)),
         key=lambda index: -photos[index].worth * float(photos[index].confidence.mean()),
     )
-    aligned = list(photos)
+    shifts = {order[0]: photos[order[0]].srgb.new_zeros(len(texels.texel), 2)}
     known = _known(photos[order[0]], texels)
     for index in order[1:]:
-        total: Float[Tensor, "N 2"] | float = 0.0
+        aligned = photos[index]
         for length in SHIFT_LENGTHS:
-            seen = _known(aligned[index], texels)
+            seen = _known(aligned, texels)
             shift = _shift(known, seen, assets, layout=layout, length=length)
             if shift is None:
                 break
             # Read anew from the photo's own map: what is read twice is blurred twice.
-            total = total + shift
-            aligned[index] = _moved(photos[index], total, texels)
-        known = _joined(known, _known(aligned[index], texels))
-    return tuple(aligned)
+            shifts[index] = shifts.get(index, 0.0) + shift
+            aligned = _moved(photos[index], shifts[index], texels)
+        known = _joined(known, _known(aligned, texels))
+    middle = _middle([(photos[index], shift) for index, shift in shifts.items()], assets, layout)
+    return tuple(
+        _moved(photo, shifts[index] - middle, texels) if index in shifts else photo
+        for index, photo in enumerate(photos)
+    )
+
+
+def _middle(
+    shifts: Sequence[tuple[SeenAlbedo, Float[Tensor, "N 2"]]],
+    assets: FlameAssets,
+    layout: TextureLayout,
+) -> Float[Tensor, "N 2"]:
+    """Return the mean shift, each photo's by how well it shows what is around."""
+    texels = layout.texels
+    total, weight = torch.zeros_like(shifts[0][1]), STILLNESS
+    for photo, shift in shifts:
+        shown = accumulate_vertices(
+            photo.confidence[:, None],
+            texels.corners,
+            texels.surface.barycentrics,
+            vertex_count=assets.v_template.shape[0],
+        )
+        mean = shown / texels.vertex_texels.clamp_min(1.0)[:, None]
+        field = smooth_field(
+            mean,
+            torch.ones_like(mean[:, 0]),
+            torch.zeros_like(mean),
+            operator=layout.operator,
+            length=SHIFT_LENGTHS[0],
+        )
+        around = interpolate_vertices(field, texels.corners, texels.surface.barycentrics)
+        total, weight = total + around * shift, weight + around
+    return total / weight
 
 
 def _known(photo: SeenAlbedo, texels: TexelGeometry) -> _Known:

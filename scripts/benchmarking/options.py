@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PARTS = ("accuracy", "ablation", "seed", "speed", "scaling", "texture", "texture_space")
+PARTS = (
+    "accuracy",
+    "ablation",
+    "seed",
+    "speed",
+    "scaling",
+    "texture",
+    "merging",
+    "texture_space",
+)
 GROUPS = ("plain", "varied", "hard", "hifi3dpp")
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,6 +43,7 @@ class Options:
         coefficients: Numbers of identity coefficients.
         texture_people: People of each kind of light whose texture is judged.
         texture_size: Texels along each side of the judged textures.
+        merge_people: People of each kind of light whose photos are merged.
         texture_fits: Maps that a texture space is built from.
         texture_components: Its components.
         texture_texels: Its texels along each side.
@@ -61,6 +71,7 @@ class Options:
     coefficients: tuple[int, ...]
     texture_people: int
     texture_size: int
+    merge_people: int
     texture_fits: int
     texture_components: int
     texture_texels: int
@@ -112,7 +123,8 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--sides", type=_counts, default=(256, 512, 1024, 2048), help="of photos, pixels")
     add("--coefficients", type=_counts, default=(50, 100, 200, 300), help="of the identity")
     add("--texture-people", type=_count, default=8, help="known people of each kind of light")
-    add("--texture-size", type=_count, default=512, help="side of their textures, texels")
+    add("--texture-size", type=_count, default=512, help="side of people's textures, texels")
+    add("--merge-people", type=_count, default=5, help="whose photos are merged, of each light")
     add("--texture-fits", type=_count, default=300, help="maps of a texture space")
     add("--texture-components", type=_count, default=20, help="of it")
     add("--texture-texels", type=_count, default=512, help="along each of its sides")

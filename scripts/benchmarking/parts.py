@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from scripts.benchmarking import foreign_truth, speed, texture
+from scripts.benchmarking import foreign_truth, merging, speed, texture
 from scripts.benchmarking.accuracy import (
     Case,
     Variant,
@@ -23,7 +23,7 @@ from scripts.benchmarking.seed_accuracy import measure_seed_heads, seed_heads_ta
 from scripts.benchmarking.seed_comparison import SeedPlan, compare_with_seed, seed_table
 from scripts.benchmarking.synthetic_fits import SyntheticFits
 from scripts.benchmarking.tables import Table
-from scripts.benchmarking.texture_people import LIGHTS, Person
+from scripts.benchmarking.texture_people import LIGHTS, Person, TurningPerson
 from scripts.benchmarking.texture_space import measure_space, space_table
 from scripts.benchmarking.truth import SyntheticCase
 
@@ -210,6 +210,19 @@ def _texture(options: Options, steps: Steps) -> Measured:
     return Measured(tuple(tables), outcomes)
 
 
+def _merging(options: Options, steps: Steps) -> Measured:
+    session = merging.merging_session(options.texture_size)
+    people = [
+        TurningPerson(light, index) for light in LIGHTS for index in range(options.merge_people)
+    ]
+    steps.expect(len(people))
+    outcomes: list[merging.MergeOutcome] = []
+    for person in people:
+        outcomes += merging.measure_person(person, session)
+        steps.step(person.name)
+    return Measured(tuple(merging.merge_table(outcomes, light) for light in LIGHTS), outcomes)
+
+
 def _texture_space(options: Options, steps: Steps) -> Measured:
     plan = SyntheticFits(
         count=options.texture_fits,
@@ -227,5 +240,6 @@ _PARTS: dict[str, Callable[[Options, Steps], Measured]] = {
     "speed": _speed,
     "scaling": _scaling,
     "texture": _texture,
+    "merging": _merging,
     "texture_space": _texture_space,
 }

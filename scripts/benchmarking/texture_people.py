@@ -1,9 +1,11 @@
-"""People photographed twice: another pose, expression and light, the same head and skin."""
+"""People photographed several times: another pose, expression and light, one head and skin."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from flame_fit.appearance.texture_space import decode
+from flame_fit.geometry.rotations import (
+    axis_angle_to_matrix,
+    matrix_from_head_angles,
+    matrix_to_axis_angle,
+    yaw_pitch_roll,
+)
 from flame_fit.image_files import save_png
 from flame_fit.scene import SceneParams
 from flame_fit.synth import Staging, random_scene, render_scene
@@ -26,8 +34,13 @@ smooth light then does not reach into cavities."""
 # Far from the seeds of `flame_fit.synth`'s sets.
 FIRST_SEED = {"smooth": 9_000_000, "lamps": 9_500_000}
 SEEDS_OF_PERSON = 10
-PHOTOS = 2
 SUPERSAMPLING = 2
+VIEWS_DEGREES = (0.0, -38.0, 38.0)
+"""Yaw of the photos of one who turns the head, the front first."""
+DRAWN_YAW = 0.15
+"""Share of the yaw as drawn that is added to it."""
+SPOTTED = SkinLook(mottling=0.06, freckles=0.4, blemishes=8)
+"""What the skin of one who turns the head has at least."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +50,14 @@ class Person:
     Attributes:
         light: One of `LIGHTS`.
         index: Number of the person.
+        photos: How often the person is photographed.
+        image_size: Of the photos, height and width in pixels.
     """
 
     light: str
     index: int
+    photos: ClassVar[int] = 2
+    image_size: ClassVar[tuple[int, int]] = IMAGE_SIZE
 
     @property
     def name(self) -> str:
@@ -51,7 +68,9 @@ class Person:
         """Return head, camera and smooth light of one photo."""
         tools = TruthTools.load()
         scenes = [
-            random_scene(tools.model, tools.space, seed=self._seed + each, image_size=IMAGE_SIZE)
+            random_scene(
+                tools.model, tools.space, seed=self._seed + each, image_size=self.image_size
+            )
             for each in (0, number)
         ]
         same = replace(scenes[1].flame, shape=scenes[0].flame.shape)
@@ -80,7 +99,7 @@ class Person:
             self.scene(number),
             tools.model,
             tools.space,
-            image_size=IMAGE_SIZE,
+            image_size=self.image_size,
             rasterizer=tools.rasterizer,
             supersampling=SUPERSAMPLING,
             staging=staging,
@@ -90,7 +109,7 @@ class Person:
         """Render the photos and return their paths."""
         return [
             save_png(folder / f"{self.light}_{self.index}_{number}.png", self.render(number))
-            for number in range(PHOTOS)
+            for number in range(self.photos)
         ]
 
     @property
@@ -99,3 +118,28 @@ class Person:
 
     def _look(self) -> SkinLook:
         return random_skin_look(np.random.default_rng((self._seed, 7)))
+
+
+@dataclass(frozen=True)
+class TurningPerson(Person):
+    """A person with spots on the skin, from the front and from both sides."""
+
+    photos: ClassVar[int] = len(VIEWS_DEGREES)
+    image_size: ClassVar[tuple[int, int]] = (640, 640)
+
+    def scene(self, number: int) -> SceneParams:
+        """Return head, camera and smooth light of one photo."""
+        scene = super().scene(number)
+        drawn = yaw_pitch_roll(axis_angle_to_matrix(scene.flame.head_rotation))
+        yaw = DRAWN_YAW * drawn.yaw + math.radians(VIEWS_DEGREES[number])
+        turned = matrix_to_axis_angle(matrix_from_head_angles(replace(drawn, yaw=yaw)))
+        return replace(scene, flame=replace(scene.flame, head_rotation=turned))
+
+    def _look(self) -> SkinLook:
+        look = super()._look()
+        return replace(
+            look,
+            mottling=max(look.mottling, SPOTTED.mottling),
+            freckles=max(look.freckles, SPOTTED.freckles),
+            blemishes=max(look.blemishes, SPOTTED.blemishes),
+        )

@@ -12,7 +12,7 @@ from flame_fit.texture.merge_align import align_photos
 from flame_fit.texture.merge_colour import SeenAlbedo
 from tests.texture.conftest import TEXTURE_SIZE
 
-SHIFT = (3.0, -2.0)
+SHIFT = (4.0, -2.0)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,10 @@ def seen_between(layout, low: float, high: float) -> torch.Tensor:
     return ((column > low) & (column < high)).float()
 
 
-def moved(photo: SeenAlbedo, layout) -> SeenAlbedo:
-    """The photo with everything `SHIFT` texels to the right and down."""
+def moved(photo: SeenAlbedo, layout, share: float = 1.0) -> SeenAlbedo:
+    """The photo with everything that share of `SHIFT` texels to the right and down."""
     image = layout.texels.to_map(photo.srgb, fill=0.5)
-    step = tuple(round(value) for value in (SHIFT[1], SHIFT[0]))
+    step = tuple(round(share * value) for value in (SHIFT[1], SHIFT[0]))
     return dataclasses.replace(
         photo, srgb=layout.texels.from_map(image.roll(step, dims=(0, 1))), worth=1.0
     )
@@ -49,20 +49,33 @@ def difference(first: SeenAlbedo, second: SeenAlbedo) -> float:
     return float((first.srgb - second.srgb)[both].abs().mean())
 
 
-def test_a_shifted_photo_comes_back(spotted, ball, layout):
+def test_shifted_photos_meet_half_way(spotted, ball, layout):
     shifted = moved(spotted, layout)
-    stays, aligned = align_photos([spotted, shifted], ball, layout=layout)
-    assert torch.equal(stays.srgb, spotted.srgb), "the better photo stays"
-    assert difference(aligned, spotted) < 0.25 * difference(shifted, spotted)
+    first, second = align_photos([spotted, shifted], ball, layout=layout)
+    before = difference(shifted, spotted)
+    assert difference(first, second) < 0.25 * before
+    half = moved(spotted, layout, 0.5)
+    assert max(difference(first, half), difference(second, half)) < 0.3 * before
 
 
-def test_what_only_one_photo_shows_moves_along(spotted, ball, layout):
-    """The shift is known left of the middle and carried on a little to its right."""
+def test_three_photos_meet_where_most_of_them_have_it(spotted, ball, layout):
+    """The best photo alone is off: the others move a third of the way, it moves two thirds."""
+    shifted = dataclasses.replace(moved(spotted, layout), worth=3.0)
+    aligned = align_photos([shifted, spotted, spotted], ball, layout=layout)
+    third = moved(spotted, layout, 1.0 / 3.0)
+    before = difference(shifted, spotted)
+    assert max(difference(each, third) for each in aligned) < 0.4 * before
+    assert difference(shifted, third) > 0.6 * before
+
+
+def test_what_only_one_photo_shows_stays_but_for_where_it_meets_the_other(spotted, ball, layout):
+    """The shift is known left of the middle and ends a little to its right."""
     left = dataclasses.replace(spotted, confidence=seen_between(layout, 0.2, 0.5))
     shifted = moved(spotted, layout)
-    aligned = align_photos([left, shifted], ball, layout=layout)[1]
-    right = dataclasses.replace(spotted, confidence=seen_between(layout, 0.51, 0.56))
-    assert difference(aligned, right) < 0.5 * difference(shifted, right)
+    first, second = align_photos([left, shifted], ball, layout=layout)
+    assert difference(first, second) < 0.4 * difference(left, shifted)
+    far = dataclasses.replace(shifted, confidence=seen_between(layout, 0.65, 0.8))
+    assert difference(second, far) < 0.25 * difference(spotted, far)
 
 
 def test_photos_that_share_nothing_stay(spotted, ball, layout):
