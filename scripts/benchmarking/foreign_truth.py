@@ -29,6 +29,7 @@ from flame_fit.synth.foreign_head import (
     place_head,
     render_foreign,
 )
+from flame_fit.texture.texel_geometry import face_region
 from scripts.benchmarking.truth import (
     IMAGE_SIZE,
     MILLIMETRES,
@@ -173,11 +174,15 @@ def _template_millimetres(folder: Path) -> float:
 def _distance(
     vertices: Float[Tensor, "V 3"], model: FlameModel, head: ForeignHead, placement: Placement
 ) -> ScanDistance:
-    """Return the distances of the true face from a mesh, as the NoW benchmark measures."""
+    """Return the distances of the true face from a mesh, as the NoW benchmark measures.
+
+    The mesh goes without its teeth: the other head has none, but an inside of the mouth near them.
+    """
+    faces = model.assets.faces
     return scan_to_mesh(
         placement.to_world(head.vertices[head.face]),
         vertices,
-        model.assets.faces,
+        faces[~face_region(model.assets, "teeth")],
         scan_landmarks=placement.to_world(head.landmarks),
         mesh_landmarks=_points(vertices, model),
         crop=False,
