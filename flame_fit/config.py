@@ -75,8 +75,9 @@ class SolverLimits:
     """Most of the points all over the head that are compared."""
     geometry_steps: int = 30
     """Most steps of one geometry stage."""
-    refinement_rounds: int = 2
-    """Rounds of the joint fit of landmarks and skin; between them visibility is found anew."""
+    refinement_rounds: int = 3
+    """Rounds of the joint fit of landmarks and skin; between them visibility, and how far a face
+    mesh is believed, are found anew."""
     refinement_steps: int = 8
     """Most steps of one such round."""
     refinement_points: int = 2000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,6 +15,10 @@ from flame_fit.pipeline.priors import Prior
 from flame_fit.pipeline.terms import Term
 from flame_fit.scene import SceneParams
 
+# Share of the cost below which a step no longer counts, at least, in rounds before the last: terms
+# that are made anew afterwards are worth no fine solution.
+EARLY_TOLERANCE = 1e-2
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -24,7 +28,7 @@ class Stage:
         name: What the report calls it; nothing else looks at it.
         free: Blocks that move.
         solver: When to stop.
-        rounds: How often the terms are made anew (contour, visibility) and solved again.
+        rounds: How often the terms are made anew (contour, visibility, noise) and solved again.
     """
 
     name: str
@@ -98,7 +102,9 @@ def run_stage(
     for round_number in range(stage.rounds):
         found = evidence(scene, round_number)
         objective = Objective(model, scene, terms=found.terms, priors=found.priors, free=stage.free)
-        solution = minimise(objective, objective.start(), settings=stage.solver)
+        last = round_number == stage.rounds - 1
+        solver = stage.solver if last else _roughly(stage.solver)
+        solution = minimise(objective, objective.start(), settings=solver)
         scene = objective.scene(solution.value)
         steps = [total + new for total, new in zip(steps, solution.steps, strict=True)]
     values = objective.values(solution.value)
@@ -114,6 +120,10 @@ def run_stage(
         )
     )
     return StageResult(scene, reports, objective, solution.value)
+
+
+def _roughly(solver: LevenbergMarquardtSettings) -> LevenbergMarquardtSettings:
+    return replace(solver, cost_tolerance=max(solver.cost_tolerance, EARLY_TOLERANCE))
 
 
 def reports_of(stages: Sequence[StageResult], index: int) -> tuple[StageReport, ...]:
